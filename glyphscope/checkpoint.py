@@ -1,0 +1,131 @@
+"""A checkpoint folder: written once, verified whenever it is read.
+
+    write(folder, manifest, network, files)  ->  manifest with the hashes of what was written
+    load(folder, device)                     ->  Checkpoint(manifest, network): network AND input
+    export_onnx(network)                     ->  bytes (module ``onnx_export`` of the trainer)
+
+Weights are safetensors: reading them runs nobody's code.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as tensors
+from torch import Tensor, nn
+
+from glyphscope import manifest as m
+from glyphscope.errors import BrokenCheckpoint, InvalidSpec
+from glyphscope.manifest import Manifest, parse_manifest, sha256
+from glyphscope.networks import Network, build, place
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network ready to answer (eval mode, on ``device``) with everything that belongs to it."""
+
+    manifest: Manifest
+    network: Network
+    device: torch.device
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.manifest.labels.names
+
+
+def write(
+    folder: Path, manifest: Manifest, network: nn.Module, files: Mapping[str, bytes]
+) -> Manifest:
+    """Fill an empty folder; the manifest comes last, so a folder without one is unfinished."""
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    first = next(iter(state)).rpartition(".")[0]
+    contents = {
+        m.WEIGHTS: tensors.save(state),
+        m.FIRST_LAYER: tensors.save(_under(state, first)),
+        **files,
+    }
+    for name, data in contents.items():
+        _write_file(folder / name, data)
+    hashes = {name: sha256(data) for name, data in sorted(contents.items())}
+    manifest = manifest.model_copy(update={"files": hashes})
+    _write_file(folder / "manifest.json", manifest.to_json())
+    return manifest
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Verify every file's hash, build the network, load its weights.
+
+    Raises ``BrokenCheckpoint`` naming the file and what is wrong with it.
+    """
+    manifest = read_manifest(folder)
+    weights = verify(folder, manifest)
+    where = manifest.ref
+    try:
+        network = build(manifest.network)
+        state = tensors.load(weights)
+        network.load_state_dict(state)
+    except (InvalidSpec, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise BrokenCheckpoint(
+            f"{where}: {m.WEIGHTS} does not fit its manifest: {reason}"
+        ) from None
+    _check_shapes(manifest, network)
+    bad = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise BrokenCheckpoint(f"{where}: {m.WEIGHTS} holds values that are no numbers: {bad[0]}")
+    network.eval().requires_grad_(False)
+    target = torch.device(device)
+    return Checkpoint(manifest, place(network, target), target)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    where = f"{folder.parent.name}@{folder.name}"
+    try:
+        data = (folder / "manifest.json").read_bytes()
+    except OSError as error:
+        raise BrokenCheckpoint(f"{where}: manifest.json cannot be read: {error.strerror}") from None
+    return parse_manifest(data, where)
+
+
+def verify(folder: Path, manifest: Manifest) -> bytes:
+    """Compare every file with its SHA-256; returns the weights' bytes, read once."""
+    weights = b""
+    for name, expected in manifest.files.items():
+        try:
+            data = (folder / name).read_bytes()
+        except OSError as error:
+            raise BrokenCheckpoint(f"{manifest.ref}: {name}: {error.strerror}") from None
+        if sha256(data) != expected:
+            raise BrokenCheckpoint(f"{manifest.ref}: {name} is not the file that was published")
+        if name == m.WEIGHTS:
+            weights = data
+    if not weights:
+        raise BrokenCheckpoint(f"{manifest.ref}: the manifest lists no {m.WEIGHTS}")
+    return weights
+
+
+def _check_shapes(manifest: Manifest, network: Network) -> None:
+    if manifest.network.input_shape != manifest.input.shape:
+        raise BrokenCheckpoint(
+            f"{manifest.ref}: the network takes {manifest.network.input_shape}, "
+            f"the input gives {manifest.input.shape}"
+        )
+    if network.output_shape != (len(manifest.labels),):
+        raise BrokenCheckpoint(
+            f"{manifest.ref}: {network.output_shape[0]} outputs for {len(manifest.labels)} labels"
+        )
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {key.removeprefix(start): v for key, v in state.items() if key.startswith(start)}
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,121 @@
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from glyphscope import checkpoint
+from glyphscope.store import Store
+from training import cli
+
+SMALL = [
+    "--set=split.validation=100",
+    "--set=network.name=mlp",
+    "--set=network.units=[32]",
+    "--set=fit.epochs=2",
+    "--set=fit.batch_size=50",
+]
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def run_folder(out: str) -> str:
+    found = re.search(r"run (\S+)", out)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    data_root: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
+    """Run the program in an empty folder; gives (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["glyphscope-train", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out = capsys.readouterr()
+        return int(end.value.code or 0), out.out, out.err
+
+    return run
+
+
+def test_fit_then_publish_then_load(call: Call, tmp_path: Path) -> None:
+    code, out, err = call("fit", "mnist", *SMALL)
+    assert code == 0, err
+    run = Path(run_folder(out))
+    assert "test accuracy (mnist, n = 200)" in out
+    for picture in ("curves.png", "confusion.png"):
+        with Image.open(run / picture) as image:
+            assert image.size[0] > 300
+    assert [e["epoch"] for e in json.loads((run / "history.json").read_text())] == [1, 2]
+
+    code, out, err = call("publish", str(run), "--name", "tiny")
+    assert code == 0, err
+    store = Store(tmp_path / "checkpoints")
+    found = checkpoint.load(store.path(store.resolve("tiny")))
+    assert found.manifest.training
+    assert found.manifest.training.train_images == 500
+    assert found.manifest.onnx
+    assert found.manifest.onnx.max_abs_difference < 1e-4
+    assert set(found.manifest.files) == {
+        "model.safetensors", "first_layer.safetensors", "model.onnx",
+        "history.json", "examples.safetensors", "MODEL_CARD.md",
+    }  # fmt: skip
+    assert call("publish", run.name, "--name", "tiny")[0] == 0
+    assert store.versions("tiny") == [1, 2]
+    assert store.resolve("tiny").version == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fit", "minst"], "unknown recipe 'minst'; known: emnist, fashion-mnist, mnist"),
+        (["fit", "mnist", "--set", "fit.epoch=1"], "unknown key 'fit.epoch'"),
+        (
+            ["fit", "mnist", *SMALL, "--set=network.kernel=3"],
+            "unknown knob of network mlp 'kernel'",
+        ),
+        (["fit", "mnist"], "cannot hold 5000 of 600 images out for validation"),
+        (["publish", "nothing"], "unknown run"),
+        (["fit", "mnist", "--device", "tpu"], "unknown device 'tpu'; known: auto, cpu, cuda"),
+        (["fit", "emnist"], "this split is no official one that could be downloaded"),
+        (["evaluate", "nothing"], "unknown run"),
+        (["fit", "mnist", *SMALL, "--resume"], "unknown unfinished run of recipe 'mnist'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(call: Call, arguments: list[str], said: str) -> None:
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_run_that_was_not_evaluated_is_not_published(call: Call) -> None:
+    _, out, _ = call("fit", "mnist", *SMALL, "--no-test")
+    run = run_folder(out)
+    code, _, err = call("publish", run)
+    assert code == 2
+    assert "has not been evaluated" in err
+    assert call("evaluate", run)[0] == 0
+
+
+def test_option_beats_environment_beats_file(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "glyphscope.toml").write_text('[train]\nruns = "from-file"\n')
+    assert "run from-file/" in call("fit", "mnist", *SMALL, "--no-test")[1]
+    monkeypatch.setenv("GLYPHSCOPE_RUNS", "from-env")
+    assert "run from-env/" in call("fit", "mnist", *SMALL, "--no-test")[1]
+    assert "run here/" in call("fit", "mnist", *SMALL, "--no-test", "--runs", "here")[1]

@@ -1,0 +1,1 @@
+"""Program 1, offline: data -> fit -> evaluate -> publish a checkpoint version."""
