@@ -2,14 +2,13 @@
 
     write(folder, manifest, network, files)  ->  manifest with the hashes of what was written
     load(folder, device)                     ->  Checkpoint(manifest, network): network AND input
-    export_onnx(network)                     ->  bytes (module ``onnx_export`` of the trainer)
 
 Weights are safetensors: reading them runs nobody's code.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +18,8 @@ from torch import Tensor, nn
 
 from glyphscope import manifest as m
 from glyphscope.errors import BrokenCheckpoint, InvalidSpec
+from glyphscope.examples import Examples
+from glyphscope.examples import read as read_examples
 from glyphscope.manifest import Manifest, parse_manifest, sha256
 from glyphscope.networks import Network, build, place
 
@@ -30,6 +31,7 @@ class Checkpoint:
     manifest: Manifest
     network: Network
     device: torch.device
+    examples: Examples = field(default_factory=lambda: Examples({}))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise BrokenCheckpoint(f"{where}: {m.WEIGHTS} holds values that are no numbers: {bad[0]}")
     network.eval().requires_grad_(False)
     target = torch.device(device)
-    return Checkpoint(manifest, place(network, target), target)
+    return Checkpoint(manifest, place(network, target), target, read_examples(folder))
 
 
 def read_manifest(folder: Path) -> Manifest:

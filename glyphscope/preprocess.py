@@ -254,7 +254,7 @@ def _check_numbers(values: NDArray[Any]) -> None:
 
 def _to_bytes(values: NDArray[Any]) -> Pixels:
     if values.dtype.kind == "f":
-        return np.rint(values * 255).astype(np.uint8)
+        return np.asarray(np.rint(values * 255), dtype=np.uint8)
     if values.dtype.kind == "b":
         return np.where(values, np.uint8(255), np.uint8(0))
     return np.asarray(values, dtype=np.uint8)

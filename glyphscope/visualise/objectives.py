@@ -1,0 +1,83 @@
+"""What is maximised: activations -> one score an image, to be added, subtracted and scaled.
+
+    Objective = layers it listens to + score(heard: {layer: (N, ...)}) -> (N,)
+
+    channel("out2", [3, 7]) - 0.1 * layer("act1")        image 0 is for unit 3, image 1 for unit 7
+
+After Lucid's objectives (Olah, Mordvintsev & Schubert 2017), which are maximised and not minimised.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Heard = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    layers: frozenset[str]
+    score: Callable[[Heard], Tensor]
+
+    def __add__(self, other: "Objective") -> "Objective":
+        both = self.layers | other.layers
+        return Objective(both, lambda heard: self.score(heard) + other.score(heard))
+
+    def __sub__(self, other: "Objective") -> "Objective":
+        return self + -1.0 * other
+
+    def __mul__(self, factor: float) -> "Objective":
+        return Objective(self.layers, lambda heard: self.score(heard) * factor)
+
+    def __neg__(self) -> "Objective":
+        return self * -1.0
+
+    __rmul__ = __mul__
+
+
+def channel(layer: str, units: Sequence[int]) -> Objective:
+    """Mean over a channel's positions; of a dense layer the unit itself, so of the last a logit."""
+
+    def score(heard: Heard) -> Tensor:
+        own = _own(heard[layer], units)
+        return own.reshape(len(own), -1).mean(1)
+
+    return Objective(frozenset({layer}), score)
+
+
+def neuron(layer: str, units: Sequence[int], position: tuple[int, int] | None = None) -> Objective:
+    """One position (row, column) of a channel; the middle where none is given."""
+
+    def score(heard: Heard) -> Tensor:
+        own = _own(heard[layer], units)
+        if own.ndim == 1:
+            return own
+        row, column = position or (own.shape[1] // 2, own.shape[2] // 2)
+        return own[:, row, column]
+
+    return Objective(frozenset({layer}), score)
+
+
+def layer(name: str) -> Objective:
+    """All of a layer at once: the mean square (DeepDream, Mordvintsev et al. 2015)."""
+    return Objective(frozenset({name}), lambda heard: heard[name].flatten(1).square().mean(1))
+
+
+def direction(name: str, vector: Tensor) -> Objective:
+    """Mean over positions of the dot product with ``vector`` (units,)."""
+
+    def score(heard: Heard) -> Tensor:
+        return (
+            torch.einsum("nu...,u->n...", heard[name], vector).reshape(len(heard[name]), -1).mean(1)
+        )
+
+    return Objective(frozenset({name}), score)
+
+
+def _own(output: Tensor, units: Sequence[int]) -> Tensor:
+    """Of image i, unit i: (N, H, W), or (N,) of a dense layer."""
+    if len(output) != len(units):
+        raise ValueError(f"{len(output)} images for {len(units)} units")
+    return output[torch.arange(len(units)), list(units)]

@@ -1,0 +1,134 @@
+"""A checkpoint and a request -> pictures of units: ``maximise``, the one entry point.
+
+Units are run in padded chunks of one fixed size, because kernels round differently for different
+batch sizes; and each image draws from a seed of its own. So a picture depends on the network, the
+unit, the settings and the seed, never on what was asked for beside it.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.preprocess import to_tensor
+from glyphscope.visualise.objectives import Objective, channel, neuron
+from glyphscope.visualise.optimise import Ascent, hear
+from glyphscope.visualise.parameters import PARAMETERS
+from glyphscope.visualise.request import MaximisationRequest, resolve, unit_numbers
+from glyphscope.visualise.transforms import TRANSFORMS, compose, draw
+
+CHUNK = 4
+
+Pixels = NDArray[np.uint8]
+
+OBJECTIVES: dict[str, Callable[[str, Sequence[int]], Objective]] = {
+    "channel": channel,
+    "neuron": neuron,
+}
+
+
+@dataclass(frozen=True)
+class UnitImage:
+    """``activation`` is the unit's highest value on these very ``pixels`` (C, H, W), and
+    ``dataset_max`` the highest on the test set, where the checkpoint knows it. A dead unit never
+    answers: its picture is the empty ground."""
+
+    unit: int
+    activation: float
+    dataset_max: float | None
+    dead: bool
+    pixels: Pixels
+
+
+def maximise(
+    checkpoint: Checkpoint,
+    request: MaximisationRequest,
+    *,
+    progress: Callable[[int, int], None] = lambda step, steps: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[UnitImage]:
+    """One picture a unit, in the order of the request.
+
+    ``progress(step, steps)`` counts over the whole job. Raises ``Cancelled`` soon after
+    ``cancelled()`` turns true.
+    """
+    request = resolve(checkpoint.network, request)
+    units = unit_numbers(request)
+    chunks = [units[i : i + CHUNK] for i in range(0, len(units), CHUNK)]
+    total = request.steps * len(chunks)
+    found: list[UnitImage] = []
+    for i, chunk in enumerate(chunks):
+        report = partial(_report, progress, i * request.steps, total)
+        found += _chunk(checkpoint, request, chunk, report, cancelled)
+    return found
+
+
+def _report(progress: Callable[[int, int], None], before: int, total: int, step: int) -> None:
+    progress(before + step, total)
+
+
+def _chunk(
+    checkpoint: Checkpoint,
+    request: MaximisationRequest,
+    units: Sequence[int],
+    progress: Callable[[int], None],
+    cancelled: Callable[[], bool],
+) -> list[UnitImage]:
+    padded = [*units, *[units[-1]] * (CHUNK - len(units))]
+    seeds = [_seed(request, unit) for unit in padded]
+    transform = compose(TRANSFORMS[request.transforms])
+    leaf, decode = PARAMETERS[request.parameterisation](checkpoint.manifest.input.shape, seeds)
+    ascent = Ascent(
+        network=checkpoint.network,
+        input=checkpoint.manifest.input,
+        objective=OBJECTIVES[request.objective](request.layer, padded),
+        transform=transform,
+        regularisers=request.regularisers,
+        learning_rate=request.learning_rate,
+    )
+    draws = draw(transform, request.steps, seeds)
+    leaf = leaf.to(checkpoint.device)
+    images = ascent.climb(leaf, decode, draws, progress, cancelled)
+    pixels = (images * 255).round().to(torch.uint8).cpu().numpy()
+    return _finished(checkpoint, request.layer, units, padded, pixels)
+
+
+def _finished(
+    checkpoint: Checkpoint, layer: str, units: Sequence[int], padded: Sequence[int], pixels: Pixels
+) -> list[UnitImage]:
+    """Look at the pictures as they will be served, in bytes."""
+    values = _highest(checkpoint, layer, padded, pixels)
+    silence = _highest(checkpoint, layer, padded, np.zeros_like(pixels))
+    found = []
+    for i, unit in enumerate(units):
+        known = checkpoint.examples.maximum(layer, unit)
+        dead = _rectified(checkpoint, layer) and float(values[i]) == 0 and not known
+        picture = np.zeros_like(pixels[i]) if dead else pixels[i]
+        value = float(silence[i] if dead else values[i])
+        found.append(UnitImage(unit, value, known, dead, picture))
+    return found
+
+
+def _highest(checkpoint: Checkpoint, layer: str, units: Sequence[int], pixels: Pixels) -> Tensor:
+    x = to_tensor(pixels, checkpoint.manifest.input, checkpoint.device)
+    with torch.inference_mode():
+        output = hear(checkpoint.network, x, [layer])[layer]
+    return output[torch.arange(len(units)), list(units)].reshape(len(units), -1).amax(1).cpu()
+
+
+def _rectified(checkpoint: Checkpoint, layer: str) -> bool:
+    """Only behind a function that can be zero everywhere can a unit be dead."""
+    kinds = {info.name: info.kind for info in checkpoint.network.layers}
+    return kinds[layer] in ("relu", "pool", "global_pool", "flatten")
+
+
+def _seed(request: MaximisationRequest, unit: int) -> int:
+    """A hash, so that no two of (seed, layer, unit) share their numbers by arithmetic."""
+    name = f"{request.seed}/{request.layer}/{unit}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,165 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from glyphscope import checkpoint as checkpoints
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import Cancelled, InvalidInput, NotFound
+from glyphscope.manifest import sha256
+from glyphscope.store import Store
+from glyphscope.visualise import MaximisationRequest, Regularisers, digest, maximise, resolve
+
+ROOT = Path(__file__).parents[3]
+STORE = Store(ROOT / "checkpoints")
+FEW = 24
+
+
+def ask(layer: str = "act2", **more: object) -> MaximisationRequest:
+    return MaximisationRequest.model_validate({"layer": layer, "steps": FEW, **more})
+
+
+def hooks(network: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._backward_hooks) for m in network.modules())
+
+
+def test_pictures_drive_their_units_more_than_random_images(checkpoint: Checkpoint) -> None:
+    from glyphscope.activations import activations
+    from glyphscope.preprocess import to_tensor
+
+    found = maximise(checkpoint, ask("logits", steps=64, regularisers={"total_variation": 0}))
+    noise = np.random.default_rng(0).integers(0, 256, (200, 1, 28, 28), dtype=np.uint8)
+    x = to_tensor(noise, checkpoint.manifest.input)
+    highest = activations(checkpoint.network, x, ["logits"])["logits"].amax(0)
+    assert all(image.activation > highest[image.unit] for image in found)
+
+
+def test_the_activation_is_that_of_the_served_bytes(checkpoint: Checkpoint) -> None:
+    from glyphscope.activations import activations
+    from glyphscope.preprocess import to_tensor
+
+    found = maximise(checkpoint, ask(units=[0, 3]))
+    x = to_tensor(np.stack([image.pixels for image in found]), checkpoint.manifest.input)
+    output = activations(checkpoint.network, x, ["act2"])["act2"]
+    for i, image in enumerate(found):
+        assert image.activation == pytest.approx(float(output[i, image.unit].max()), rel=1e-4)
+
+
+@pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
+def test_a_picture_is_the_same_alone_or_in_any_company(
+    checkpoint: Checkpoint, parameterisation: str
+) -> None:
+    def draw(*units: int) -> dict[int, bytes]:
+        request = ask(units=units, parameterisation=parameterisation)
+        return {i.unit: i.pixels.tobytes() for i in maximise(checkpoint, request)}
+
+    together = draw(0, 1, 2, 3, 4, 5, 6, 7)
+    for units in ([3], [7, 3], [5, 4, 3, 2, 1]):
+        for unit, pixels in draw(*units).items():
+            assert pixels == together[unit], (units, unit)
+
+
+def test_a_picture_is_the_same_in_another_process() -> None:
+    code = (
+        "import sys; from glyphscope import checkpoint; from glyphscope.store import Store;"
+        "from glyphscope.visualise import *; from glyphscope.manifest import sha256;"
+        "import torch; torch.set_num_threads(1);"
+        "s = Store(sys.argv[1]); c = checkpoint.load(s.path(s.resolve('mnist')));"
+        "r = MaximisationRequest(layer='out1', units=(5, 2), steps=20);"
+        "print([sha256(i.pixels.tobytes()) for i in maximise(c, r)][::-1])"
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = checkpoints.load(STORE.path(STORE.resolve("mnist")))
+        here = maximise(found, MaximisationRequest(layer="out1", units=(2,), steps=20))
+    finally:
+        torch.set_num_threads(threads)
+    there = subprocess.run(
+        [sys.executable, "-c", code, str(STORE.root)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert sha256(here[0].pixels.tobytes()) in there.stdout.split(",")[0]
+
+
+def test_the_seed_changes_the_picture(checkpoint: Checkpoint) -> None:
+    first, second = (maximise(checkpoint, ask(units=[2], seed=s))[0].pixels for s in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_a_dead_unit_is_said_to_be_dead(checkpoint: Checkpoint) -> None:
+    dead, alive = maximise(checkpoint, ask("act1", units=[1, 0]))
+    assert dead.dead
+    assert dead.activation == 0
+    assert not dead.pixels.any()
+    assert not alive.dead
+    assert alive.pixels.any()
+
+
+def test_total_variation_smooths(checkpoint: Checkpoint) -> None:
+    def roughness(weight: float) -> float:
+        how = Regularisers(total_variation=weight, l2=0)
+        [image] = maximise(checkpoint, ask(units=[2], steps=64, regularisers=how))
+        pixels = image.pixels.astype(float)
+        return float(
+            np.abs(np.diff(pixels, axis=1)).mean() + np.abs(np.diff(pixels, axis=2)).mean()
+        )
+
+    assert roughness(1.0) < 0.7 * roughness(0.0)
+
+
+def test_progress_rises_to_the_end(checkpoint: Checkpoint) -> None:
+    seen: list[tuple[int, int]] = []
+    maximise(checkpoint, ask(units="all"), progress=lambda *now: seen.append(now))
+    assert seen == sorted(seen)
+    assert seen[-1] == (2 * FEW, 2 * FEW)
+
+
+def test_cancelling_stops_and_leaves_the_network_as_it_was(checkpoint: Checkpoint) -> None:
+    asked = iter([False, True])
+    with pytest.raises(Cancelled):
+        maximise(checkpoint, ask(steps=4096), cancelled=lambda: next(asked))
+    maximise(checkpoint, ask(units=[0]))
+    assert hooks(checkpoint.network) == 0
+    assert not checkpoint.network.training
+    assert all(p.grad is None and not p.requires_grad for p in checkpoint.network.parameters())
+
+
+def test_unknown_layers_and_units_list_the_known_ones(checkpoint: Checkpoint) -> None:
+    with pytest.raises(NotFound, match="known: conv1, act1"):
+        maximise(checkpoint, ask("conv9"))
+    with pytest.raises(NotFound, match="unit of layer act2 '8'; known: 0, 1, 2, 3, 4, 5, 6, 7"):
+        maximise(checkpoint, ask(units=[8]))
+
+
+def test_dropout_has_no_units(checkpoint: Checkpoint) -> None:
+    from glyphscope.catalogue import network_spec
+    from glyphscope.networks import build
+
+    network = build(network_spec("mlp", (1, 28, 28), 10, units=[8], dropout=0.5))
+    with pytest.raises(InvalidInput, match="dropout1 is dropout"):
+        resolve(network, ask("dropout1"))
+
+
+def test_the_digest_names_all_that_determines_the_picture(checkpoint: Checkpoint) -> None:
+    manifest = checkpoint.manifest
+    base = digest(manifest, ask())
+    assert len(base) == 40
+    assert digest(manifest, ask(units=list(range(8)))) == base  # "all", written out
+    assert digest(manifest.model_copy(update={"name": "other", "version": 9}), ask()) == base
+    changes: list[dict[str, object]] = [
+        {"seed": 1}, {"steps": 25}, {"units": [0]}, {"objective": "neuron"}, {"layer": "act1"},
+        {"parameterisation": "pixels"}, {"transforms": "none"}, {"learning_rate": 0.2},
+        {"regularisers": {"l2": 0.5}},
+    ]  # fmt: skip
+    others = {
+        digest(manifest, MaximisationRequest.model_validate({**ask().model_dump(), **c}))
+        for c in changes
+    }
+    assert len(others | {base}) == len(changes) + 1
+    weights = manifest.model_copy(update={"files": {"model.safetensors": "0" * 64}})
+    assert digest(weights, ask()) != base
