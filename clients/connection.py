@@ -1,0 +1,93 @@
+"""Requests to one service: an answer, or an error that says what happened."""
+
+from typing import Any
+
+import httpx
+
+from clients.errors import (
+    Busy,
+    ClientError,
+    InvalidAddress,
+    NotFound,
+    Refused,
+    ServiceFailed,
+    Unreachable,
+)
+
+Timeout = float | httpx.Timeout
+
+
+class Connection:
+    """Keeps its sockets open between requests; safe between threads."""
+
+    def __init__(
+        self, url: str, timeout: Timeout, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = _checked(url)
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
+
+    def json(self, method: str, path: str, **arguments: Any) -> Any:
+        return decoded(self.send(method, path, **arguments))
+
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Raises a ``ClientError`` for whatever is no success."""
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.TimeoutException:
+            raise Unreachable(f"{self.url} did not answer in time") from None
+        except httpx.TransportError as error:
+            raise Unreachable(f"no service answers at {self.url}: {error}") from None
+        except httpx.HTTPError as error:
+            raise ServiceFailed(f"{self.url}{path}: {error}") from None
+        if not response.is_success:
+            raise _error(response)
+        return response
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def decoded(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise ServiceFailed(f"{response.url} did not answer with JSON") from None
+
+
+def _checked(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidAddress(f"{url!r} is no address: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidAddress(
+            f"{url!r} is no address of a service; it must look like http://127.0.0.1:8000"
+        )
+    return url.rstrip("/")
+
+
+def _error(response: httpx.Response) -> ClientError:
+    document = _problem(response)
+    status = response.status_code
+    message = str(document.get("detail") or document.get("title") or f"HTTP status {status}")
+    if status == 429 or (status == 503 and "Retry-After" in response.headers):
+        return Busy(message, _seconds(response.headers.get("Retry-After", "")))
+    if status >= 500 or status < 400:
+        return ServiceFailed(f"the service answered {status}: {message}")
+    return (NotFound if status == 404 else Refused)(message, status, document)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """Empty where it is none: a proxy in between answers in its own words."""
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None  # a date, which the service never sends

@@ -1,0 +1,93 @@
+/**
+ * What the service answers. Nothing else in the page calls fetch.
+ *
+ *   Problem      the service refused: `message` is its own wording, `status` the HTTP status
+ *   Unreachable  nobody answered
+ */
+
+import { parse } from "/pad/safetensors.js";
+
+export class Problem extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class Unreachable extends Error {}
+
+/** @returns {Promise<Model[]>} those that can answer, with name, labels and accuracy */
+export async function models() {
+  const answer = await json("/v1/models");
+  return answer.models;
+}
+
+export async function layers(model, signal) {
+  const answer = await json(`${base(model)}/layers`, { signal });
+  return answer.layers;
+}
+
+/** The best `top` classes for a source, and the image that the network saw. */
+export async function classify(model, source, top, signal) {
+  const address = `${base(model)}/classify?top_k=${top}&include=input`;
+  const answer = await json(address, post(source, signal));
+  return answer.predictions[0];
+}
+
+/** @returns {Promise<Map<string, {shape: number[], values: Float32Array}>>} by layer */
+export async function activations(model, source, signal) {
+  const address = `${base(model)}/activations?format=safetensors`;
+  const answer = await call(address, post(source, signal));
+  return parse(await answer.arrayBuffer());
+}
+
+/** Starts a maximisation, or finds the one that exists; waits at most `seconds` for its end. */
+export function maximise(model, layer, unit, seconds, signal) {
+  return json(`${base(model)}/maximisations`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Prefer: `wait=${seconds}` },
+    body: JSON.stringify({ layer, units: [unit] }),
+    signal,
+  });
+}
+
+export const maximisation = (id, signal) => json(`/v1/maximisations/${id}`, { signal });
+
+/** `keepalive`, so that leaving the page still stops the work. */
+export const cancel = (id) =>
+  call(`/v1/maximisations/${id}`, { method: "DELETE", keepalive: true });
+
+const base = (model) => `/v1/models/${encodeURIComponent(model)}`;
+
+/** A source is what is on the paper: {strokes} or {file}. */
+function post(source, signal) {
+  if (source.file) {
+    const type = source.file.type || "application/octet-stream";
+    return { method: "POST", headers: { "Content-Type": type }, body: source.file, signal };
+  }
+  const body = JSON.stringify({ inputs: [{ strokes: source.strokes }] });
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body, signal };
+}
+
+async function json(address, options) {
+  const answer = await call(address, options);
+  return answer.json();
+}
+
+async function call(address, options) {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable("The service does not answer.");
+  }
+  if (!answer.ok) throw await problem(answer);
+  return answer;
+}
+
+async function problem(answer) {
+  const document = await answer.json().catch(() => ({}));
+  const message = document.detail || document.title || `The service answered ${answer.status}.`;
+  return new Problem(answer.status, message);
+}

@@ -1,0 +1,86 @@
+"""Answers as tables for people."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from clients.answers import Layer, LayerStatistics, Maximisation, Model, Prediction
+
+UNFAMILIAR = "looks like none of its classes"
+
+
+def models(found: Sequence[Model]) -> Table:
+    table = _table("model", "version >", "data set", "classes >", "accuracy >", "other aliases")
+    for model in found:
+        aliases = {name: v for name, v in model.aliases.items() if name != "production"}
+        table.add_row(
+            model.name,
+            str(model.production or "-"),
+            model.dataset or "-",
+            str(len(model.labels) or "-"),
+            "-" if model.accuracy is None else f"{model.accuracy:.2%}",
+            ", ".join(f"{alias} = {version}" for alias, version in aliases.items()),
+        )
+    return table
+
+
+def refusals(found: Sequence[Model]) -> list[str]:
+    return [f"refused: {one.reason}" for model in found for one in model.broken]
+
+
+def layers(found: Sequence[Layer]) -> Table:
+    table = _table("layer", "kind", "output", "parameters >", "activations", "maximise")
+    for layer in found:
+        able = ["yes" if can else "-" for can in (layer.activations, layer.maximise)]
+        shape = " x ".join(map(str, layer.output_shape))
+        table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}", *able)
+    return table
+
+
+def predictions(names: Sequence[str], found: Sequence[Prediction]) -> Table:
+    table = _table("file", "answer", "probability >", "then", "")
+    for name, one in zip(names, found, strict=True):
+        others = ", ".join(f"{c.label} {c.probability:.1%}" for c in one.top[1:])
+        note = UNFAMILIAR if one.in_distribution is False else ""
+        table.add_row(name, one.label, f"{one.confidence:.1%}", others, note)
+    return table
+
+
+def statistics(found: Sequence[LayerStatistics], image: int = 0) -> Table:
+    """Over all units of a layer, for one image."""
+    table = _table("layer", "units >", "min >", "mean >", "max >", "strongest unit >")
+    for layer in found:
+        highest = [_number(value, float("-inf")) for value in layer.max[image]]
+        means = [_number(value, 0.0) for value in layer.mean[image]]
+        lowest = min(_number(value, float("inf")) for value in layer.min[image])
+        table.add_row(
+            layer.name, str(len(means)), f"{lowest:.3g}", f"{sum(means) / len(means):.3g}",
+            f"{max(highest):.3g}", str(highest.index(max(highest))),
+        )  # fmt: skip
+    return table
+
+
+def maximisation(job: Maximisation) -> Table:
+    table = _table("unit >", "activation >", "best test image >", "")
+    for result in job.results:
+        activation, best = (
+            "-" if value is None else f"{value:.4g}"
+            for value in (result.activation, result.dataset_max)
+        )
+        note = "dead: no image makes it answer" if result.dead else ""
+        table.add_row(str(result.unit), activation, best, note)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """A name that ends in " >" is a column of numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        name = column.removesuffix(" >")
+        table.add_column(name, justify="right" if name != column else "left", overflow="fold")
+    return table
+
+
+def _number(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value

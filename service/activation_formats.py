@@ -1,0 +1,91 @@
+"""Activations -> bytes: JSON, npz, safetensors, or a picture.
+
+WRITERS: dict[format, (layer -> (N, ...) float32) -> (bytes, media type)]
+"""
+
+import io
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from torch import Tensor
+
+from glyphscope.visualise import grid, png
+
+Values = NDArray[np.float32]
+Maps = Mapping[str, Values]
+
+STATISTICS = ("min", "max", "mean", "std")
+
+_GAP = 128
+"""Grey between the sheets of two layers, as between the pictures of one."""
+
+_LEGIBLE = 6
+"""Pixels: a smaller map is enlarged to about this much before it goes on a sheet."""
+
+
+def maps(activations: Tensor) -> Values:
+    """All of it, contiguous whatever the memory format was."""
+    return np.ascontiguousarray(activations.float().cpu().numpy())
+
+
+def statistics(activations: Tensor) -> Values:
+    """(N, units, H, W) or (N, units) -> (N, units, 4), as ``STATISTICS``; std of a population."""
+    flat = activations.float().flatten(2) if activations.ndim > 2 else activations[:, :, None]
+    low, high = flat.aminmax(dim=2)
+    columns = [low, high, flat.mean(2), flat.std(2, correction=0)]
+    return torch.stack(columns, dim=2).cpu().numpy()
+
+
+def npz(found: Maps) -> tuple[bytes, str]:
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=False, **found)
+    return out.getvalue(), "application/x-npz"
+
+
+def safetensors(found: Maps) -> tuple[bytes, str]:
+    return save(dict(found)), "application/x-safetensors"
+
+
+def sheet(found: Maps) -> tuple[bytes, str]:
+    """Every channel of the first image, layer under layer, each layer from its own darkest to its
+    own lightest value."""
+    sheets = [_sheet(values[0]) for values in found.values()]
+    width = max(each.shape[2] for each in sheets)
+    rows: list[NDArray[np.uint8]] = []
+    for each in sheets:
+        gap = np.full((1, 2, width), _GAP, np.uint8)
+        right = np.full((1, each.shape[1], width - each.shape[2]), _GAP, np.uint8)
+        rows += [gap, np.concatenate([each, right], axis=2)]
+    return png(np.concatenate(rows[1:], axis=1)), "image/png"
+
+
+WRITERS: dict[str, Callable[[Maps], tuple[bytes, str]]] = {
+    "npz": npz,
+    "safetensors": safetensors,
+    "png": sheet,
+}
+
+
+def numbers(values: Values, kind: str) -> dict[str, Values]:
+    """For JSON: {"maps": (N, ...)}, or one (N, units) a statistic."""
+    if kind == "maps":
+        return {"maps": values}
+    return {name: np.ascontiguousarray(values[:, :, i]) for i, name in enumerate(STATISTICS)}
+
+
+def _sheet(values: Values) -> NDArray[np.uint8]:
+    tiles = values if values.ndim == 3 else values[:, None, None]
+    enlarge = max(1, _LEGIBLE // max(tiles.shape[1:]))
+    pictures = [picture[None] for picture in _bytes(tiles)]
+    return grid([p.repeat(enlarge, axis=1).repeat(enlarge, axis=2) for p in pictures])
+
+
+def _bytes(values: Values) -> NDArray[np.uint8]:
+    finite = np.nan_to_num(values)
+    low, high = float(finite.min()), float(finite.max())
+    scaled = (finite - low) / (high - low or 1.0)
+    pixels: NDArray[np.uint8] = np.rint(scaled * 255).astype(np.uint8)
+    return pixels

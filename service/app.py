@@ -1,0 +1,136 @@
+"""``create_app(settings)``: everything put together, for uvicorn or any other ASGI server."""
+
+import asyncio
+import functools
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from glyphscope.errors import GlyphscopeError
+from service import openapi
+from service.logs import configure_logging
+from service.middleware.access_log import AccessLog
+from service.middleware.body_limit import BodyLimit
+from service.middleware.boundary import Boundary
+from service.middleware.head import Head
+from service.middleware.request_id import HEADER, RequestId
+from service.middleware.security import SecurityHeaders
+from service.problem import handle
+from service.routers import (
+    activations,
+    classify,
+    docs,
+    health,
+    maximisations,
+    models,
+    pad,
+    problems,
+)
+from service.runtime import make_runtime
+from service.settings import Settings, load_settings
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    runtime = make_runtime(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with told_to_stop(runtime.stopping):
+            try:
+                await runtime.start()
+                yield
+            finally:
+                runtime.close()
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        description=openapi.DESCRIPTION,
+        version=openapi.VERSION,
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+        exception_handlers=dict.fromkeys(ANSWERED, handle),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    app.openapi = functools.cache(lambda: openapi.document(app))  # type: ignore[method-assign]
+    for room in (health, models, classify, activations, maximisations, problems, docs, pad):
+        app.include_router(room.router)
+    app.mount("/pad", pad.files)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The factory of a server that starts its own processes: ``uvicorn --factory``."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+ANSWERED: tuple[type[Exception], ...] = (
+    GlyphscopeError,
+    HTTPException,
+    RequestValidationError,
+    ValidationError,
+)
+"""All else is caught by ``Boundary``, which is outside of the routes."""
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """From the outside in."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=[HEADER, "ETag", "Location", "Retry-After"],
+    )
+    return [
+        Middleware(RequestId),
+        Middleware(SecurityHeaders),
+        Middleware(AccessLog),
+        *([cors] if settings.cors_origins else []),
+        Middleware(Boundary),
+        Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        Middleware(Head),
+    ]
+
+
+@contextmanager
+def told_to_stop(event: asyncio.Event) -> Iterator[None]:
+    """Set the event as soon as the process gets its signal.
+
+    uvicorn tells an app only after the last request is answered, which is too late for requests
+    that wait for something.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(event.set)
+        previous = before[signal.Signals(number)]
+        if callable(previous):
+            previous(number, frame)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

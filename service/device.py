@@ -1,0 +1,29 @@
+"""The name of a device -> the device, or a message that says why not."""
+
+import torch
+
+from glyphscope.errors import InvalidInput
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InvalidInput(f"unknown device {name!r}; known: auto, cpu, cuda, cuda:N") from None
+    if device.type == "cuda":
+        _check_cuda(device)
+    return device
+
+
+def _check_cuda(device: torch.device) -> None:
+    if not torch.cuda.is_available():
+        raise InvalidInput(
+            "device cuda was asked for, but PyTorch sees no CUDA device here; "
+            "use --device auto or --device cpu"
+        )
+    count = torch.cuda.device_count()
+    if (device.index or 0) >= count:
+        raise InvalidInput(f"device {device} was asked for, but there are {count} CUDA devices")

@@ -1,0 +1,109 @@
+"""Jobs as the routes see them: created once, read, waited for, cancelled."""
+
+import time
+from typing import Any
+
+from glyphscope.errors import Busy, Conflict
+from service.jobs import Jobs, Order, Status
+from service.queue import Queue
+
+# Somebody else holds a job's lock for as long as it takes to write two small files.
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.01
+
+
+class Maximisations:
+    """Blocking: call it in a thread."""
+
+    def __init__(self, jobs: Jobs, queue: Queue, max_waiting: int = 64) -> None:
+        self.jobs = jobs
+        self.queue = queue
+        self._max_waiting = max_waiting
+
+    def create(self, order: Order) -> bool:
+        """Whether it was put into the queue now; an equal one, wanted or done, stays as it is.
+
+        Raises ``Busy`` where too many are unfinished.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if self._stands(order.id):
+                return False
+            with self.jobs.lock(order.id) as free:
+                if free:
+                    return self._create(order)
+            time.sleep(_PAUSE_SECONDS)
+        raise Busy(f"maximisation {order.id} is held by another request; try again in a moment")
+
+    def document(self, job_id: str) -> dict[str, Any] | None:
+        """None where there is no such job."""
+        order, status = self.jobs.order(job_id), self.jobs.status(job_id)
+        if order is None or status is None:
+            return None
+        return {
+            "id": job_id,
+            "model": order.model,
+            "version": order.version,
+            "layer": order.request.layer,
+            "objective": order.request.objective,
+            "status": status.status,
+            "step": status.step,
+            "steps": status.steps,
+            "error": status.error,
+            "request": order.request.model_dump(mode="json"),
+            "results": [
+                {
+                    **result.model_dump(),
+                    "image": f"/v1/maximisations/{job_id}/units/{result.unit}.png",
+                }
+                for result in status.results
+            ],
+        }
+
+    def cancel(self, job_id: str) -> None:
+        """A queued job ends here; a running one within a few steps of its worker."""
+        status = self.jobs.status(job_id)
+        if status is None or status.finished:
+            return
+        self.jobs.ask_cancel(job_id)
+        with self.jobs.lock(job_id) as free:
+            status = self.jobs.status(job_id)
+            # Free, and not finished: nobody runs it, so nobody else will say that it is over.
+            if free and status is not None and not status.finished:
+                self.jobs.write(job_id, status.model_copy(update={"status": "cancelled"}))
+
+    def finished(self, job_id: str) -> bool:
+        status = self.jobs.status(job_id)
+        return status is None or status.finished
+
+    def done(self, job_id: str) -> Status:
+        """The status of a job whose pictures are there. Raises ``Conflict`` for any other."""
+        status = self.jobs.status(job_id)
+        if status is None or status.status != "done":
+            state = status.status if status else "unknown"
+            raise Conflict(f"maximisation {job_id} is {state}; it has pictures once it is done")
+        if not self.jobs.complete(job_id, status):
+            raise Conflict(
+                f"a picture of maximisation {job_id} was removed from the cache; "
+                "send its request again to have it drawn again"
+            )
+        return status
+
+    def _stands(self, job_id: str) -> bool:
+        status = self.jobs.status(job_id)
+        if status is None or self.jobs.order(job_id) is None:
+            return False
+        return not status.finished or self.jobs.complete(job_id, status)
+
+    def _create(self, order: Order) -> bool:
+        if self._stands(order.id):
+            return False
+        if len(self.jobs.open_ids()) >= self._max_waiting:
+            raise Busy(f"{self._max_waiting} maximisations are unfinished; try again later")
+        self.jobs.create(order)
+        try:
+            self.queue.enqueue(order.id)
+        except Busy as error:
+            self.jobs.write(order.id, Status(status="failed", error=str(error)))
+            raise
+        return True

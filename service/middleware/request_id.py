@@ -1,0 +1,37 @@
+"""A name for every request: taken from the client where it is sane, made up otherwise."""
+
+import re
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-ID"
+
+# What goes into logs and answers: no spaces, quotes or control characters, and not long.
+_SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+class RequestId:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        name = _incoming(scope) or uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = name
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = name
+            await send(message)
+
+        await self.app(scope, receive, send_named)
+
+
+def _incoming(scope: Scope) -> str | None:
+    for key, value in scope["headers"]:
+        if key == b"x-request-id" and _SANE.fullmatch(value):
+            return str(value, "ascii")
+    return None

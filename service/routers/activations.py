@@ -1,0 +1,88 @@
+"""What every layer answers to an image."""
+
+import math
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import TooLarge
+from glyphscope.networks import LayerInfo
+from glyphscope.preprocess import Pixels
+from service import openapi
+from service.activation_formats import WRITERS, Maps, maps, numbers, statistics
+from service.answers import dumps
+from service.inputs import read_pixels
+from service.layers import choose
+from service.openapi import ModelName
+from service.runtime import Runtime, runtime
+
+router = APIRouter(prefix="/v1/models", tags=["activations"])
+
+Format = Literal["json", "npz", "safetensors", "png"]
+Kind = Literal["statistics", "maps"]
+
+
+@router.post(
+    "/{model}/activations",
+    summary="Activations of every layer",
+    responses=openapi.ACTIVATIONS,
+    openapi_extra=openapi.IMAGES_BODY,
+)
+async def activations(
+    request: Request,
+    model: ModelName,
+    layers: Annotated[str | None, Query(description="names with commas; default: all")] = None,
+    written: Annotated[Format, Query(alias="format", description="of the answer")] = "json",
+    values: Annotated[Kind, Query(description="what JSON holds of each unit")] = "statistics",
+) -> Response:
+    """`json` gives min, max, mean and std of every unit, or with `values=maps` all numbers. `npz`
+    and `safetensors` hold one float32 array a layer, (N, C, H, W) or (N, units). `png` shows every
+    channel for the first image, layer under layer."""
+    found = runtime(request)
+    checkpoint = await found.registry.get(model)
+    chosen = choose(checkpoint.network, layers)
+    pixels = await read_pixels(
+        request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
+    )
+    if written == "png":
+        pixels = pixels[:1]
+    compact = written == "json" and values == "statistics"
+    if not compact:
+        _check_size(len(pixels), chosen, found.settings.max_answer_values)
+    heard = await _hear(found, checkpoint, pixels, chosen, compact)
+    if written == "json":
+        body = await found.pool.run(lambda: _json(checkpoint, chosen, heard, values))
+        return Response(body, media_type="application/json")
+    body, media_type = await found.pool.run(lambda: WRITERS[written](heard))
+    return Response(body, media_type=media_type)
+
+
+async def _hear(
+    found: Runtime, checkpoint: Checkpoint, pixels: Pixels, chosen: list[LayerInfo], compact: bool
+) -> Maps:
+    keep = statistics if compact else maps
+    names = [layer.name for layer in chosen]
+    return await found.engine.activations(checkpoint, pixels, names, keep)
+
+
+def _json(checkpoint: Checkpoint, chosen: list[LayerInfo], heard: Maps, kind: Kind) -> bytes:
+    layers = [
+        {
+            "name": layer.name,
+            "output_shape": layer.output_shape,
+            **numbers(heard[layer.name], kind),
+        }
+        for layer in chosen
+    ]
+    manifest = checkpoint.manifest
+    return dumps({"model": manifest.name, "version": manifest.version, "layers": layers})
+
+
+def _check_size(images: int, layers: list[LayerInfo], limit: int) -> None:
+    values = images * sum(math.prod(layer.output_shape) for layer in layers)
+    if values > limit:
+        raise TooLarge(
+            f"the answer would hold {values} numbers, {limit} are allowed: ask for fewer layers "
+            "or images, or for values=statistics"
+        )

@@ -1,0 +1,78 @@
+"""Which class is it."""
+
+import base64
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import InvalidInput
+from glyphscope.predict import Prediction, predict
+from glyphscope.preprocess import Pixels
+from glyphscope.visualise import png
+from service import openapi
+from service.answers import answer
+from service.inputs import read_pixels
+from service.openapi import ModelName
+from service.runtime import runtime
+
+router = APIRouter(prefix="/v1/models", tags=["classify"])
+
+TOP = 3
+
+
+@router.post(
+    "/{model}/classify",
+    summary="Classify images",
+    responses=openapi.CLASSIFY,
+    openapi_extra=openapi.IMAGES_BODY,
+)
+async def classify(
+    request: Request,
+    model: ModelName,
+    top_k: Annotated[int | None, Query(ge=1, description="how many classes; at most all")] = None,
+    include: Annotated[
+        Literal["input"] | None, Query(description="also the picture that the network sees")
+    ] = None,
+) -> Response:
+    """One prediction an image, in the order sent. Probabilities are calibrated; `in_distribution`
+    says whether the image looks like anything that the model was trained on (null where the model
+    has no threshold for that)."""
+    found = runtime(request)
+    checkpoint = await found.registry.get(model)
+    count = _top(top_k, checkpoint)
+    pixels = await read_pixels(
+        request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
+    )
+    logits = await found.engine.classify(checkpoint, pixels)
+    predictions = predict(logits, checkpoint.labels, checkpoint.manifest.calibration, count)
+    return answer(_document(checkpoint, predictions, pixels if include else None))
+
+
+def _top(asked: int | None, checkpoint: Checkpoint) -> int:
+    classes = len(checkpoint.labels)
+    if asked is not None and asked > classes:
+        raise InvalidInput(
+            f"top_k is {asked}, but {checkpoint.manifest.name} has {classes} classes"
+        )
+    return asked or min(TOP, classes)
+
+
+def _document(
+    checkpoint: Checkpoint, predictions: list[Prediction], pixels: Pixels | None
+) -> dict[str, Any]:
+    shown: list[Any] = list(predictions)
+    if pixels is not None:
+        pairs = zip(predictions, pixels, strict=True)
+        shown = [{**vars(found), "input": _input(image)} for found, image in pairs]
+    return {
+        "model": checkpoint.manifest.name,
+        "version": checkpoint.manifest.version,
+        "predictions": shown,
+    }
+
+
+def _input(pixels: Pixels) -> dict[str, Any]:
+    channels, height, width = pixels.shape
+    picture = base64.b64encode(png(pixels)).decode()
+    return {"width": width, "height": height, "channels": channels, "png": picture}

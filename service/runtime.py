@@ -1,0 +1,70 @@
+"""What one process holds while it serves, made from the settings and passed to the routes."""
+
+import asyncio
+import gc
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+from starlette.requests import Request
+
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.store import Store
+from service.device import resolve_device
+from service.engine import Engine
+from service.jobs import Jobs
+from service.maximisations import Maximisations
+from service.pools import Pool
+from service.queue import Queue
+from service.registry import Registry
+from service.settings import Settings
+
+logger = logging.getLogger("glyphscope.service")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    settings: Settings
+    registry: Registry
+    engine: Engine
+    pool: Pool
+    maximisations: Maximisations
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is told to stop: whoever waits for a maximisation stops waiting."""
+
+    async def start(self) -> None:
+        for checkpoint in await self.registry.load_production():
+            await self.warm(checkpoint)
+        gc.collect()
+        # The collector need not look at the networks again: most long tails of answers are its.
+        gc.freeze()
+
+    async def warm(self, checkpoint: Checkpoint) -> None:
+        """The first forward pass picks algorithms and allocates; no user should wait for that."""
+        blank = np.zeros((1, *checkpoint.manifest.input.shape), np.uint8)
+        try:
+            await self.engine.classify(checkpoint, blank)
+        except Exception:
+            # One network that cannot run keeps no other from being served.
+            logger.exception("%s cannot be warmed up", checkpoint.manifest.ref)
+
+    def close(self) -> None:
+        self.engine.close()
+        self.pool.close()
+
+
+def make_runtime(settings: Settings) -> Runtime:
+    """Raises ``InvalidInput`` for a device that is not there, ``OSError`` for a state folder."""
+    jobs = Jobs(settings.state)
+    return Runtime(
+        settings,
+        Registry(Store(settings.store), resolve_device(settings.device), settings.max_loaded),
+        Engine(settings.threads, settings.max_waiting_images),
+        Pool("bodies"),
+        Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),
+    )
+
+
+def runtime(request: Request) -> Runtime:
+    found: Runtime = request.app.state.runtime
+    return found

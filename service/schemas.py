@@ -1,0 +1,175 @@
+"""The shapes of answers, for the OpenAPI document.
+
+Routes write JSON themselves; the tests hold every answer against these.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Input(Shape):
+    """Exactly one of the three."""
+
+    image: str = Field("", description="the bytes of a PNG, JPEG or WebP in base64")
+    pixels: list[list[float]] = Field([], description="rows; integers 0..255 or fractions 0..1")
+    strokes: list[list[list[float]]] = Field(
+        [], description="pen strokes, each a list of [x, y], y down, in any unit"
+    )
+
+
+class Inputs(Shape):
+    inputs: list[Input]
+
+
+class BrokenVersion(Shape):
+    version: int | None = Field(description="null where the aliases cannot be read")
+    reason: str
+
+
+class ModelInput(Shape):
+    channels: int
+    height: int
+    width: int
+
+
+class Model(Shape):
+    name: str
+    versions: list[int]
+    aliases: dict[str, int]
+    production: int | None
+    dataset: str | None
+    labels: list[str]
+    accuracy: float | None = Field(description="on the test set, by `split` and `n`")
+    n: int | None
+    split: str | None
+    input: ModelInput | None
+    broken: list[BrokenVersion]
+
+
+class Models(Shape):
+    models: list[Model]
+
+
+class Layer(Shape):
+    name: str
+    kind: str
+    output_shape: list[int] = Field(description="(channels, height, width) or (units)")
+    units: int
+    spatial: bool
+    parameters: int
+    activations: bool = Field(description="whether its activations can be asked for")
+    maximise: bool = Field(description="whether its units can be maximised")
+
+
+class Layers(Shape):
+    model: str
+    version: int
+    layers: list[Layer]
+
+
+class Candidate(Shape):
+    label: str
+    index: int
+    probability: float
+
+
+class SeenInput(Shape):
+    width: int
+    height: int
+    channels: int
+    png: str = Field(description="base64")
+
+
+class Prediction(Shape):
+    label: str
+    index: int
+    confidence: float
+    top: list[Candidate]
+    in_distribution: bool | None
+    energy: float = Field(description="higher is stranger (Liu et al. 2020)")
+    input: SeenInput | None = None
+
+
+class Predictions(Shape):
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class LayerActivations(Shape):
+    """With `values=maps`, `maps` alone; otherwise a number a unit and image for each statistic."""
+
+    name: str
+    output_shape: list[int]
+    min: list[list[float]] | None = None
+    max: list[list[float]] | None = None
+    mean: list[list[float]] | None = None
+    std: list[list[float]] | None = None
+    maps: list[Any] | None = None
+
+
+class Activations(Shape):
+    model: str
+    version: int
+    layers: list[LayerActivations]
+
+
+class UnitResult(Shape):
+    unit: int
+    activation: float | None = Field(description="the unit's value on its picture")
+    dataset_max: float | None = Field(description="its highest value on the test set, where known")
+    dead: bool = Field(description="it never answers; the picture is empty")
+    image: str
+
+
+class Maximisation(Shape):
+    id: str
+    model: str
+    version: int
+    layer: str
+    objective: str
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    step: int
+    steps: int
+    error: str | None
+    request: dict[str, Any]
+    results: list[UnitResult]
+
+
+class FieldProblem(Shape):
+    detail: str
+    pointer: str | None = Field(None, description="JSON pointer into the body")
+    parameter: str | None = Field(None, description="name of a query parameter")
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str | None
+    errors: list[FieldProblem] | None = Field(None, description="where fields are invalid")
+    known: list[str] | None = Field(None, description="where a name is unknown: those known")
+
+
+class BrokenModel(Shape):
+    model: str
+    versions: list[BrokenVersion]
+
+
+class Readiness(Shape):
+    status: Literal["ready", "not ready"]
+    reasons: list[str]
+    models: dict[str, int | None] = Field(description="names that can be served, with version")
+    broken: list[BrokenModel]
+    loaded: list[str]
+    device: str
+    workers_alive: int

@@ -1,0 +1,126 @@
+"""Every option of the service: one frozen object, made once and passed down.
+
+Options beat environment (``GLYPHSCOPE_PORT``) beats ``glyphscope.toml`` (table ``[serve]`` of the
+file in the working folder) beats the defaults here.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from glyphscope.errors import InvalidInput
+
+PREFIX = "GLYPHSCOPE_"
+TOML_FILE = Path("glyphscope.toml")
+TABLE = "serve"
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class Settings(BaseSettings):
+    """Where to listen, what to serve, and how much to take on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes any free port")] = 8000
+    workers: Annotated[int, Field(ge=1, le=256, description="processes that classify")] = 1
+    device: Annotated[
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    ] = "auto"
+    store: Folder = Field(
+        Path(__file__).parents[1] / "checkpoints", description="folder of published checkpoints"
+    )
+    state: Folder = Field(
+        Path("~/.cache/glyphscope"), description="folder of the queue and of finished pictures"
+    )
+    queue: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^rediss?://",
+            description="redis://... for workers on other machines; empty is SQLite in `state`",
+        ),
+    ] = ""
+    threads: Annotated[
+        int, Field(ge=1, le=256, description="threads inside one forward pass, a process")
+    ] = 1
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    cors_origins: tuple[str, ...] = Field(
+        (), description="origins whose pages may call the service; none by default"
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    max_batch_images: Annotated[int, Field(ge=1)] = 1024
+    max_waiting_images: Annotated[
+        int, Field(ge=1, description="images waiting for a process; more are answered 503")
+    ] = 4096
+    max_waiting_jobs: Annotated[
+        int, Field(ge=1, description="unfinished maximisations; more are answered 503")
+    ] = 64
+    max_answer_values: Annotated[
+        int, Field(ge=1, description="numbers in one answer of activation maps")
+    ] = 8_000_000
+    max_loaded: Annotated[int, Field(ge=1, description="checkpoints held in memory")] = 8
+    drain_seconds: Annotated[
+        int, Field(ge=1, description="how long running requests may finish after SIGTERM")
+    ] = 10
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _toml_table())
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for the processes that are started."""
+        values = self.model_dump(mode="json")
+        return {
+            PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+        }
+
+
+def load_settings(**options: object) -> Settings:
+    """Options that are None count as not given. Raises ``InvalidInput`` naming the setting."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(Settings.model_fields)
+        if first["type"] == "extra_forbidden":
+            raise InvalidInput(f"unknown setting {name!r}; known: {known}") from None
+        raise InvalidInput(
+            f"setting {name} ({PREFIX}{name.upper()}): {first['msg']}, not {first['input']!r}"
+        ) from None
+    except SettingsError as error:
+        raise InvalidInput(f"{error}") from None
+
+
+def _toml_table() -> dict[str, object]:
+    try:
+        found = tomllib.loads(TOML_FILE.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{TOML_FILE} cannot be read: {error}") from None
+    loose = [name for name, value in found.items() if not isinstance(value, dict)]
+    if loose:
+        raise InvalidInput(f"{TOML_FILE}: {loose[0]!r} must stand in a table, such as [{TABLE}]")
+    table: dict[str, object] = found.get(TABLE, {})
+    return table

@@ -1,0 +1,82 @@
+"""What tests of every folder share."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+Serve = Callable[..., str]
+
+# Two processes import torch first, on a machine that may be busy with other things.
+_START_SECONDS = 120.0
+
+
+def require(need: str, reason: str) -> NoReturn:
+    """A need ("browser", "data", "container") is not met here: skip, and fail where it must be.
+
+    GLYPHSCOPE_REQUIRE lists what must be there; CI lists all of it, so that nothing hides there.
+    """
+    if need in os.environ.get("GLYPHSCOPE_REQUIRE", "").split(","):
+        pytest.fail(f"{need} is required here: {reason}", pytrace=False)
+    pytest.skip(reason, allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """``serve(store)`` runs a real glyphscope-serve with its worker and returns its address."""
+    with ExitStack() as stack:
+
+        def serve(store: Path | None = None) -> str:
+            chosen = [] if store is None else ["--store", str(store)]
+            state = tmp_path_factory.mktemp("state")
+            options = ["--port", "0", "--state", str(state), *chosen]
+            return stack.enter_context(_running([sys.executable, "-m", "service.cli", *options]))
+
+        yield serve
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[str]:
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("GLYPHSCOPE_")}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    lines: SimpleQueue[str] = SimpleQueue()
+    reader = threading.Thread(target=_drain, args=(process, lines), daemon=True)
+    reader.start()
+    try:
+        yield _address(lines)
+    finally:
+        process.terminate()
+        process.wait(30)
+        reader.join()
+
+
+def _drain(process: "subprocess.Popen[str]", lines: "SimpleQueue[str]") -> None:
+    assert process.stderr is not None
+    with process.stderr as stream:
+        for line in stream:
+            lines.put(line)
+    lines.put("")
+
+
+def _address(lines: "SimpleQueue[str]") -> str:
+    """It listens from the moment it prints this, so the first request just waits."""
+    seen = ""
+    try:
+        while line := lines.get(timeout=_START_SECONDS):
+            seen += line
+            if line.startswith("Glyphscope: "):
+                return line.split()[1]
+    except Empty:
+        pass
+    pytest.fail(f"the service did not start:\n{seen}", pytrace=False)
