@@ -3,6 +3,7 @@
  * blue to nearly white (Ottosson 2020, "A perceptual color space for image processing").
  *
  *   ramp(scheme)   Uint32Array(256), each a pixel as ImageData stores it
+ *   stops()        the same from dark to light, as a CSS gradient has it
  *
  * The low end is the page's own ground: on light paper the ramp runs from pale to deep, on dark
  * paper from deep to pale. So silence looks like paper in both.
@@ -20,6 +21,10 @@ export function ramp(scheme) {
   return ramps.get(scheme);
 }
 
+export function stops() {
+  return [0, 0.25, 0.5, 0.75, 1].map((t) => `rgb(${colour(t).join(" ")})`).join(", ");
+}
+
 function make(scheme) {
   return Uint32Array.from({ length: STEPS }, (_, i) => {
     const t = i / (STEPS - 1);
@@ -28,7 +33,7 @@ function make(scheme) {
 }
 
 /** t in 0..1, dark to light -> [red, green, blue] in 0..255. */
-export function colour(t) {
+function colour(t) {
   const [a, b, c] = CHROMA;
   const chroma = t < 0.5 ? mix(a, b, smooth(2 * t)) : mix(b, c, smooth(2 * t - 1));
   return srgb(mix(...LIGHTNESS, t), chroma, (mix(...HUE, t) * Math.PI) / 180);

@@ -8,6 +8,7 @@
 
 import * as api from "/pad/api.js";
 import { Answer, TOP } from "/pad/answer.js";
+import { stops } from "/pad/colour.js";
 import { Drawing } from "/pad/drawing.js";
 import { openImages } from "/pad/images.js";
 import { Layers } from "/pad/layers.js";
@@ -122,13 +123,16 @@ async function start() {
   await guarded(null, async () => {
     models = await api.models();
     switcher.build($("models"), models, ({ name }) => go({ model: name }));
+    switcher.mark($("models"), bare(model?.name));
     await follow();
   });
 }
 
+/** From the beginning: what is served may be other than before. */
 async function recover() {
-  if (model) ask();
-  else await start();
+  await document.documentElement.style.setProperty("--ramp", stops());
+start();
+  ask();
 }
 
 /** Changes the address; `follow` does the rest, so that links and buttons take one way. */
@@ -141,7 +145,7 @@ function go(where) {
 async function follow() {
   const where = link.read(location.hash);
   const name = where.model ?? model?.name ?? switcher.first(models)?.name;
-  if (!name) return trouble.show("This service has no model to offer.");
+  if (!name) throw new Error("This service has no model to offer.");
   if (name !== model?.name && !(await take(name))) return;
   if (!where.model) history.replaceState(null, "", link.write({ model: name }));
   const layer = where.layer === null ? null : layers.get(where.layer);
@@ -244,4 +248,5 @@ openImages(
   (image) => drawing.show(image),
   (message) => answer.refuse(message),
 );
+document.documentElement.style.setProperty("--ramp", stops());
 start();

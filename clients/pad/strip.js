@@ -31,7 +31,7 @@ export class Strip {
 
   show(maps) {
     this.#maps = maps;
-    this.range.textContent = maps ? `${short(maps.low)} … ${short(maps.high)}` : NOTHING;
+    this.range.replaceChildren(...(maps ? legend(maps) : [NOTHING]));
     this.refresh();
   }
 
@@ -201,6 +201,13 @@ function about({ kind, output_shape: [units, ...size], spatial }) {
   const shape = spatial ? `${units} × ${size.join(" × ")}` : `${units}`;
   return `${kind.replaceAll("_", " ")} · ${shape}`;
 }
+
+/** Which colours its values have: lowest, ramp, highest. */
+const legend = ({ low, high }) => [
+  element("span", "", short(low)),
+  element("i", "ramp"),
+  element("span", "", short(high)),
+];
 
 function element(name, className = "", text = "") {
   const made = document.createElement(name);
