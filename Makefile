@@ -10,6 +10,8 @@ BIN    := $(VENV)/bin
 EXTRAS ?= train,dev
 ARGS   ?=
 
+# -P below: benchmarks/training.py must not hide the package of that name.
+
 # One stamp for each set of extras. A stamp is touched last, so that an installation that broke off
 # is taken up again by the next `make`.
 comma   := ,
@@ -45,7 +47,7 @@ bench: $(develop)
 	@set -e; found=; \
 	for script in benchmarks/[!_]*.py; do \
 	  [ -e "$$script" ] || continue; \
-	  found=yes; echo "== $$script"; $(BIN)/python "$$script" $(ARGS); \
+	  found=yes; echo "== $$script"; $(BIN)/python -P "$$script" $(ARGS); \
 	done; \
 	[ "$$found" ] || echo "there are no benchmarks in benchmarks/"
 

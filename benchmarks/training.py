@@ -21,7 +21,7 @@ from training.data import Split
 from training.fit import Trainer
 from training.run import Run
 
-IMAGES, BATCH = 6000, 256
+IMAGES, BATCH = 2048, 256
 
 
 class Pictures(Dataset):  # type: ignore[type-arg]
