@@ -267,7 +267,7 @@ def test_nothing_is_wider_than_the_window(open_pad: Open, handwriting: Handwriti
     expect(page.locator("#unit")).to_be_visible()
     for width in (320, 390, 768, 1024, 1440):
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.wait_for_function(f"document.documentElement.scrollWidth === {width}")
         for part in ("#paper", ".tools", "#bars", "#strips", "#unit"):
             box = page.locator(part).bounding_box()
             assert box is not None
