@@ -259,22 +259,6 @@ def test_it_draws_with_a_finger_on_a_phone(open_pad: Open, handwriting: Handwrit
     assert page.evaluate("[scrollX, scrollY]") == [0, 0]
 
 
-def test_nothing_is_wider_than_the_window(open_pad: Open, handwriting: Handwriting) -> None:
-    page = open_pad("#fashion-mnist")
-    draw(page, handwriting["2"])
-    settled(page)
-    page.evaluate("location.hash = '#fashion-mnist/logits/1'")
-    expect(page.locator("#unit")).to_be_visible()
-    for width in (320, 390, 768, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 800})
-        page.wait_for_function(f"document.documentElement.scrollWidth === {width}")
-        for part in ("#paper", ".tools", "#bars", "#strips", "#unit"):
-            box = page.locator(part).bounding_box()
-            assert box is not None
-            assert box["x"] >= 0, (part, width)
-            assert box["x"] + box["width"] <= width, (part, width)
-
-
 def test_everything_that_can_be_pressed_has_a_name(page: Page, handwriting: Handwriting) -> None:
     draw(page, handwriting["2"])
     settled(page)
