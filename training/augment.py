@@ -1,6 +1,7 @@
 """Random changes of a batch, on its device: (N, C, H, W) floats in 0..1 -> the same shape.
 
-One grid for shift, rotation, scale, shear and mirror together, so pixels are resampled once.
+One grid for shift, rotation, scale, shear and mirror together, so pixels are resampled once; shift
+and mirror alone move whole pixels, so fine texture stays as sharp as in the images of the test.
 """
 
 import math
@@ -29,13 +30,16 @@ def _affine(n: int, side: int, how: AugmentRecipe, generator: torch.Generator) -
     def uniform(limit: float) -> Tensor:
         return (torch.rand(n, generator=generator) * 2 - 1) * limit
 
+    def whole(limit: int) -> Tensor:
+        return torch.randint(-limit, limit + 1, (n,), generator=generator).float()
+
     angle, shear = uniform(math.radians(how.rotate)), uniform(math.radians(how.shear))
     scale_x, scale_y = 1 / (1 + uniform(how.scale)), 1 / (1 + uniform(how.scale))
     mirror = 1 - 2 * (torch.rand(n, generator=generator) < how.flip).float()
     cos, sin, tan = angle.cos(), angle.sin(), shear.tan()
     x = torch.stack([cos * scale_x * mirror, (cos * tan - sin) * scale_y], dim=1)
     y = torch.stack([sin * scale_x * mirror, (sin * tan + cos) * scale_y], dim=1)
-    moved = torch.stack([uniform(how.shift), uniform(how.shift)], dim=1) * 2 / side
+    moved = torch.stack([whole(how.shift), whole(how.shift)], dim=1) * 2 / side
     return torch.cat([torch.stack([x, y], dim=1), moved[:, :, None]], dim=2)
 
 

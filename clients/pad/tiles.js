@@ -70,44 +70,15 @@ export function paint(canvas, sheet, shape, maps, scheme, density) {
   const context = canvas.getContext("2d");
   context.scale(density, density);
   context.imageSmoothingEnabled = false;
-  const [units, height = 1, width = 1] = shape;
-  const pixels = maps && atlas(sheet, maps, units, height, width, scheme);
   context.fillStyle = getComputedStyle(canvas).color;
+  const [units, height = 1, width = 1] = shape;
+  const pixels = maps && atlas(sheet, maps, scheme);
   for (let unit = 0; unit < units; unit += 1) {
     const [x, y] = place(sheet, unit);
     if (!pixels) context.fillRect(x, y, ...sheet.tile);
-    else context.drawImage(pixels, ...from(sheet, unit, width, height), x, y, ...sheet.tile);
-  }
-}
-
-const from = ({ columns }, unit, width, height) => [
-  (unit % columns) * width,
-  Math.floor(unit / columns) * height,
-  width,
-  height,
-];
-
-/** Every map at its own size, side by side as on the sheet but without gaps. */
-function atlas({ columns, rows }, maps, units, height, width, scheme) {
-  const surface = new OffscreenCanvas(columns * width, rows * height);
-  const context = surface.getContext("2d");
-  const image = context.createImageData(surface.width, surface.height);
-  const out = new Uint32Array(image.data.buffer);
-  for (let unit = 0; unit < units; unit += 1) {
-    const [left, top] = from({ columns }, unit, width, height);
-    copy(maps, unit * height * width, out, top * surface.width + left, surface.width, width, height, scheme);
-  }
-  context.putImageData(image, 0, 0);
-  return surface;
-}
-
-function copy({ values, low, high }, source, out, target, stride, width, height, scheme) {
-  const colours = ramp(scheme);
-  const scale = high > low ? 255 / (high - low) : 0;
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      const value = values[source + y * width + x];
-      out[target + y * stride + x] = colours[Math.round((value - low) * scale)];
+    else {
+      const from = corner(sheet, unit, width, height);
+      context.drawImage(pixels, ...from, width, height, x, y, ...sheet.tile);
     }
   }
 }
@@ -115,11 +86,35 @@ function copy({ values, low, high }, source, out, target, stride, width, height,
 /** One channel alone, at its own size, in the colours that its layer has. */
 export function paintOne(canvas, maps, unit, scheme) {
   const [, height = 1, width = 1] = maps.shape;
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
+  Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(picture(maps, unit, scheme), 0, 0);
+}
+
+/** Every map at its own size, side by side as on the sheet but without gaps. */
+function atlas(sheet, maps, scheme) {
+  const [units, height = 1, width = 1] = maps.shape;
+  const surface = new OffscreenCanvas(sheet.columns * width, sheet.rows * height);
+  const context = surface.getContext("2d");
+  for (let unit = 0; unit < units; unit += 1) {
+    const at = corner(sheet, unit, width, height);
+    context.putImageData(picture(maps, unit, scheme), ...at);
+  }
+  return surface;
+}
+
+const corner = ({ columns }, unit, width, height) => [
+  (unit % columns) * width,
+  Math.floor(unit / columns) * height,
+];
+
+function picture({ shape: [, height = 1, width = 1], values, low, high }, unit, scheme) {
+  const image = new ImageData(width, height);
   const out = new Uint32Array(image.data.buffer);
-  copy(maps, unit * height * width, out, 0, width, width, height, scheme);
-  context.putImageData(image, 0, 0);
+  const colours = ramp(scheme);
+  const scale = high > low ? 255 / (high - low) : 0;
+  const first = unit * out.length;
+  for (let i = 0; i < out.length; i += 1) {
+    out[i] = colours[Math.round((values[first + i] - low) * scale)];
+  }
+  return image;
 }

@@ -24,8 +24,8 @@ async def test_the_pad_with_all_that_it_names(client: httpx.AsyncClient) -> None
     for path in named:
         answer = await client.get(path)
         assert answer.status_code == 200, path
-        kind = {"js": "javascript", "css": "css", "svg": "svg"}[path.rpartition(".")[2]]
-        assert kind in answer.headers["content-type"]
+        kinds = {"js": "javascript", "css": "css", "svg": "svg", "/docs": "html"}
+        assert kinds[path.rpartition(".")[2]] in answer.headers["content-type"]
 
 
 @pytest.mark.usefixtures("pad_there")
