@@ -56,9 +56,9 @@ class ScheduleRecipe(Frozen):
 class AugmentRecipe(Frozen):
     """Strength of each random change; 0 turns it off.
 
-    ``shift`` in whole pixels, ``rotate`` and ``shear`` in degrees, ``scale`` as a share, ``erase`` the
-    probability that a rectangle is blanked (Zhong et al. 2017), ``flip`` that of a mirror image:
-    only where that keeps the class, so never for digits and letters.
+    ``shift`` in whole pixels, ``rotate`` and ``shear`` in degrees, ``scale`` as a share, ``erase``
+    the probability that a rectangle is blanked (Zhong et al. 2017), ``flip`` that of a mirror
+    image: only where that keeps the class, so never for digits and letters.
     """
 
     shift: Annotated[int, Field(ge=0, le=14)] = 0

@@ -1,0 +1,1 @@
+"""The commands of ``glyphscope-train``, one a file: parse, call one function, show the answer."""
