@@ -65,8 +65,6 @@ export function hit({ columns, rows, tile, gap }, units, x, y) {
 export function paint(canvas, sheet, shape, maps, scheme, density) {
   canvas.width = Math.round(sheet.width * density);
   canvas.height = Math.round(sheet.height * density);
-  canvas.style.width = `${sheet.width}px`;
-  canvas.style.height = `${sheet.height}px`;
   const context = canvas.getContext("2d");
   context.scale(density, density);
   context.imageSmoothingEnabled = false;

@@ -26,6 +26,15 @@ Handwriting = dict[str, Strokes]
 
 SAMPLE = Path(__file__).parents[1] / "data/mnist-sample.npz"
 
+SETTLED_WIDTH = """async () => {
+    const page = document.documentElement;
+    for (let frame = 0; frame < 120; frame += 1) {
+        await new Promise(requestAnimationFrame);
+        if (frame > 1 && page.scrollWidth === innerWidth) break;
+    }
+    return page.scrollWidth;
+}"""
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
@@ -257,6 +266,22 @@ def test_it_draws_with_a_finger_on_a_phone(open_pad: Open, handwriting: Handwrit
     touch(page, handwriting["2"])
     expect(page.locator("#headline")).to_have_text("2")
     assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+
+
+def test_nothing_is_wider_than_the_window(open_pad: Open, handwriting: Handwriting) -> None:
+    page = open_pad("#fashion-mnist")
+    draw(page, handwriting["2"])
+    settled(page)
+    page.evaluate("location.hash = '#fashion-mnist/logits/1'")
+    expect(page.locator("#unit")).to_be_visible()
+    for width in (1440, 1024, 768, 390, 320):  # narrower, as the sheets must give way
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(SETTLED_WIDTH) == width
+        for part in ("#paper", ".tools", "#bars", "#strips", "#unit"):
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0, (part, width)
+            assert box["x"] + box["width"] <= width, (part, width)
 
 
 def test_everything_that_can_be_pressed_has_a_name(page: Page, handwriting: Handwriting) -> None:
