@@ -1,7 +1,9 @@
 """Logs as JSON lines on stderr: one object a record, whatever library wrote it."""
 
 import logging
+import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +27,36 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
+QUEUE_TROUBLE = ("Error reading from queue", "Error reading schedule.", "the queue does not answer")
+
+
+class QueueTrouble(logging.Filter):
+    """A queue that is away fails many times a second: that is one short line a minute."""
+
+    def __init__(self, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every, self._clock = every, clock
+        self._written: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message not in QUEUE_TROUBLE:
+            return True
+        now, last = self._clock(), self._written.get(message)
+        if last is not None and now - last < self._every:
+            return False
+        self._written[message] = now
+        if record.exc_info and record.exc_info[1]:
+            record.msg, record.args = f"{message}: {record.exc_info[1]}", ()
+            record.exc_info = None
+        return True
+
+
 def configure_logging(level: str) -> None:
     """Once a process, by its entry point."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    handler.addFilter(QueueTrouble())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Each of these writes a line for every small step; their warnings are what matters.
     for name in ("huey", "python_multipart", "asyncio", "PIL"):

@@ -147,15 +147,15 @@ def test_ctrl_c_cancels_the_job(client: Client, tmp_path: Path, url: str) -> Non
     command = [sys.executable, "-c", IN_FRONT, "maximise", "mnist", "conv2", *options]
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=theirs)
+    started = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=theirs)
     os.close(theirs)
-    with open(ours, "rb", buffering=0) as terminal:
+    with started as process, open(ours, "rb", buffering=0) as terminal:
         # The bar can say how many steps there are once the command has its job.
         read_until(terminal, b"4096")
         job = client.start_maximisation("mnist", "conv2", "all", steps=4096, seed=5)
         process.send_signal(signal.SIGINT)
         read_until(terminal, b"stopped")
-    assert process.wait(60) == 130
+        assert process.wait(60) == 130
     with pytest.raises(Unfinished) as caught:
         client.wait(client.maximisation(job.id))
     assert caught.value.status == "cancelled"

@@ -2,7 +2,7 @@ import json
 import logging
 import sys
 
-from service.logs import FIELDS, JsonLines
+from service.logs import FIELDS, JsonLines, QueueTrouble
 
 
 def record(message: str, *args: object, **options: object) -> logging.LogRecord:
@@ -34,3 +34,29 @@ def test_an_exception_stays_on_its_line() -> None:
 def test_what_json_cannot_hold_is_written_as_text() -> None:
     line = json.loads(JsonLines().format(record("x", **{FIELDS: {"error": KeyError("k")}})))
     assert line["error"] == "'k'"
+
+
+def test_a_queue_that_is_away_is_one_short_line_a_minute() -> None:
+    now = 0.0
+    trouble = QueueTrouble(every=60, clock=lambda: now)
+    passed = []
+    for now in (0.0, 0.25, 59.9, 60.0):
+        try:
+            raise ConnectionError("refused by redis:6379")
+        except ConnectionError:
+            line = record("Error reading from queue", exc_info=sys.exc_info())
+        if trouble.filter(line):
+            passed.append((now, json.loads(JsonLines().format(line))))
+    assert [when for when, _ in passed] == [0.0, 60.0]
+    assert passed[0][1]["message"] == "Error reading from queue: refused by redis:6379"
+    assert "exception" not in passed[0][1]
+
+
+def test_every_other_failure_keeps_its_traceback() -> None:
+    try:
+        raise ValueError("why")
+    except ValueError:
+        lines = [record("failed", exc_info=sys.exc_info()) for _ in range(2)]
+    trouble = QueueTrouble()
+    assert all(trouble.filter(line) for line in lines)
+    assert "Traceback" in json.loads(JsonLines().format(lines[1]))["exception"]
