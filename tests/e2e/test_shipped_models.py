@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 STORE = Store(ROOT / "checkpoints")
 SAMPLE = ROOT / "tests/data/mnist-sample.npz"
 
-# What is shipped must not get worse. Fashion-MNIST is 0.03 points below its goal of 93.5 %.
-FLOORS = {"mnist": 0.995, "fashion-mnist": 0.934, "emnist": 0.89}
+# What is shipped must not get worse.
+FLOORS = {"mnist": 0.995, "fashion-mnist": 0.945, "emnist": 0.89}
 LARGEST = 2_500_000
 
 
