@@ -19,13 +19,14 @@ runtime := $(VENV)/.runtime
 develop := $(VENV)/.develop-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench format clean container-test
+.PHONY: help serve test check bench course format clean container-test
 
 help:
 	@echo "make serve            the service on http://127.0.0.1:8000"
 	@echo "make test             the tests"
 	@echo "make check            format, lint, types, imports, then the tests"
 	@echo "make bench            the figures of the README"
+	@echo "make course           the course's experiments in their short form; ARGS=--full for all of it"
 	@echo "make format           format the code and mend what can be mended"
 	@echo "make container-test   build the image with docker or podman, run it, try it"
 	@echo "make clean            remove caches and build outputs ($(VENV) stays)"
@@ -50,6 +51,9 @@ bench: $(develop)
 	  found=yes; echo "== $$script"; $(BIN)/python -P "$$script" $(ARGS); \
 	done; \
 	[ "$$found" ] || echo "there are no benchmarks in benchmarks/"
+
+course: $(develop)
+	@$(BIN)/glyphscope-train course $(ARGS)
 
 format: $(develop)
 	$(BIN)/ruff format .

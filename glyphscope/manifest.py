@@ -58,6 +58,14 @@ class Training(Frozen):
     torch_version: str
 
 
+class Origin(Frozen):
+    """Weights that were trained elsewhere: the file that they were read from, and as what."""
+
+    architecture: str
+    file: str
+    sha256: str
+
+
 class Onnx(Frozen):
     """Parity of ``model.onnx`` with the torch network, on real images at publish."""
 
@@ -77,6 +85,7 @@ class Manifest(Frozen):
     metrics: Metrics | None = None
     calibration: Calibration = Calibration()
     training: Training | None = None
+    origin: Origin | None = Field(None, exclude_if=lambda origin: origin is None)
     onnx: Onnx | None = None
     files: dict[Annotated[str, Field(pattern=FILE_PATTERN)], str] = Field(
         default_factory=dict, description="SHA-256 of each file beside the manifest"

@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from glyphscope import spec as s
 from glyphscope.errors import InvalidSpec
+from glyphscope.initialise import initialise
 from glyphscope.spec import NetworkSpec, Shape
 
 FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
@@ -78,6 +80,19 @@ class ResidualBlock(nn.Module):
         return total
 
 
+class Subsample(nn.Module):
+    """Every ``stride``-th pixel, then ``added`` channels of zeros."""
+
+    def __init__(self, stride: int, added: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.added = added
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(kept, (0, 0, 0, 0, 0, self.added))
+
+
 Built = tuple[nn.Module, Shape]
 
 
@@ -89,7 +104,8 @@ def build(spec: NetworkSpec, *, seed: int = 0) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         modules, infos, shape = _chain(spec.layers, spec.input_shape, prefix="")
-    network = Network(spec, modules)
+        network = Network(spec, modules)
+        initialise(network, spec.init)
     network.layers = tuple(infos)
     network.output_shape = shape
     if len(shape) != 1:
@@ -128,16 +144,28 @@ def _residual(
     layer: s.Residual, shape: Shape, path: str
 ) -> tuple[nn.Module, Shape, list[LayerInfo]]:
     body, infos, out = _chain(layer.body, shape, prefix=path + ".")
+    shortcut, more = _shortcut(layer, shape, out, path)
+    return ResidualBlock(body, shortcut), out, infos + more
+
+
+def _shortcut(
+    layer: s.Residual, shape: Shape, out: Shape, path: str
+) -> tuple[nn.Module, list[LayerInfo]]:
+    where = f"layer {path!r} (residual)"
+    if layer.shortcut is not None:
+        chain, infos, found = _chain(layer.shortcut, shape, prefix=path + ".shortcut.")
+        if found != out:
+            raise InvalidSpec(f"{where}: the shortcut gives {found}, the body {out}")
+        return nn.Sequential(chain), infos
     if shape == out:
-        return ResidualBlock(body, nn.Identity()), out, infos
+        return nn.Identity(), []
     if len(shape) != 3 or len(out) != 3:
-        raise InvalidSpec(f"layer {path!r} (residual): cannot add {shape} to {out}")
+        raise InvalidSpec(f"{where}: cannot add {shape} to {out}")
     stride = -(-shape[1] // out[1])
-    shortcut = nn.Conv2d(shape[0], out[0], 1, stride=stride, bias=False)
+    projection = nn.Conv2d(shape[0], out[0], 1, stride=stride, bias=False)
     if _window(shape, out[0], 1, stride, 0) != out:
-        raise InvalidSpec(f"layer {path!r} (residual): no 1x1 convolution turns {shape} into {out}")
-    infos.append(LayerInfo(path + ".shortcut", "conv", out, _count(shortcut)))
-    return ResidualBlock(body, shortcut), out, infos
+        raise InvalidSpec(f"{where}: no 1x1 convolution turns {shape} into {out}")
+    return projection, [LayerInfo(path + ".shortcut", "conv", out, _count(projection))]
 
 
 def _conv(layer: s.Conv, shape: Shape) -> Built:
@@ -165,7 +193,15 @@ def _activation(layer: s.Activation, shape: Shape) -> Built:
 def _pool(layer: s.Pool, shape: Shape) -> Built:
     kind = nn.MaxPool2d if layer.mode == "max" else nn.AvgPool2d
     stride = layer.stride or layer.size
-    return kind(layer.size, stride), _window(shape, _image(shape)[0], layer.size, stride, 0)
+    out = _window(shape, _image(shape)[0], layer.size, stride, layer.padding)
+    return kind(layer.size, stride, layer.padding), out
+
+
+def _subsample(layer: s.Subsample, shape: Shape) -> Built:
+    added = layer.features - _image(shape)[0]
+    if added < 0:
+        raise InvalidSpec(f"adds channels only: {layer.features} are fewer than {shape[0]}")
+    return Subsample(layer.stride, added), _window(shape, layer.features, 1, layer.stride, 0)
 
 
 def _global_pool(layer: s.GlobalPool, shape: Shape) -> Built:
@@ -196,6 +232,7 @@ BUILDERS: dict[str, Callable[[Any, Shape], Built]] = {
     "dense": _dense,
     "activation": _activation,
     "pool": _pool,
+    "subsample": _subsample,
     "global_pool": _global_pool,
     "batch_norm": _batch_norm,
     "dropout": _dropout,

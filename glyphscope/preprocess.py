@@ -4,32 +4,29 @@
     to_tensor(pixels)                             ->  float32 (N, C, H, W), normalised
 
 An image that already has the network's size is taken as it is (ink and ground swapped where it is
-plainly dark on light); any other is fitted: ink box, scale with the aspect kept, centre. Arrays of
-integers are 0..255, arrays of fractions 0..1.
+plainly dark on light); any other is fitted. Ink: its box, scaled with the aspect kept, centred. A
+picture that fills its frame, and whatever is in colour: scaled to cover the frame, the middle cut
+out. Arrays of integers are 0..255, arrays of fractions 0..1.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from glyphscope import picture as pictures
 from glyphscope import strokes as pen
-from glyphscope.errors import EmptyDrawing, InvalidInput, NotAnImage, NotFound, TooLarge
+from glyphscope.errors import EmptyDrawing, InvalidInput, NotFound, TooLarge
+from glyphscope.picture import FORMATS, MAX_PIXELS
+from glyphscope.picture import Pixels as Pixels  # the type of what this module returns
 from glyphscope.spec import InputSpec
-
-MAX_PIXELS = 16_777_216
-"""4096 x 4096: a photo of a phone fits, a decompression bomb does not."""
-
-FORMATS = ("PNG", "JPEG", "WEBP")
 
 MASS_OFFSET = 0.5
 """MNIST's own centre of mass is the middle of pixel 14: at 14.51, 14.50 (n = 60,000)."""
 
-Pixels = NDArray[np.uint8]
 Grey = NDArray[np.float32]
 """(height, width), 0 is ground and 1 is ink"""
 
@@ -41,7 +38,8 @@ class Preprocessing:
     ``box``: the side, as a share of the frame, that the ink is scaled to. ``centre``: what is put
     into the middle. ``pen`` and ``soft``: width of a stroke and of its edge, as shares of it.
     ``swap``: whether an image of exact size may be turned from dark-on-light (an item of clothing
-    may fill its frame, so there the corners prove nothing).
+    may fill its frame, so there the corners prove nothing). ``crop``: the share of a picture that
+    fills its frame, cut from its middle; None where the ink is looked for instead.
     """
 
     box: float
@@ -49,6 +47,12 @@ class Preprocessing:
     pen: float
     soft: float
     swap: bool
+    crop: float | None = None
+
+
+def _filling(crop: float) -> Preprocessing:
+    # Strokes sent to a network for pictures are drawn like MNIST's digits: it must see something.
+    return Preprocessing(20 / 28, "mass", 2.6 / 28, 1.4 / 28, swap=False, crop=crop)
 
 
 PREPROCESSING: dict[str, Preprocessing] = {
@@ -59,15 +63,21 @@ PREPROCESSING: dict[str, Preprocessing] = {
     "emnist": Preprocessing(box=22 / 28, centre="box", pen=3.2 / 28, soft=2 / 28, swap=True),
     # Xiao et al. 2017, section 2: trimmed, longest edge 28, negated, centred.
     "fashion-mnist": Preprocessing(box=1.0, centre="box", pen=3 / 28, soft=1 / 28, swap=False),
+    # CIFAR-10, SVHN and a user's own pictures: the whole of it, or its largest middle.
+    "picture": _filling(1.0),
+    # How torchvision's ImageNet weights were judged: the first generation resized to 256, the
+    # second to 232, then both cut out 224.
+    "imagenet": _filling(224 / 256),
+    "imagenet-v2": _filling(224 / 232),
 }
 
 
-def image(data: bytes, spec: InputSpec) -> Pixels:
+def image(data: bytes, spec: InputSpec, formats: tuple[str, ...] = FORMATS) -> Pixels:
     """PNG, JPEG or WebP bytes -> (C, H, W). Transparent parts are ground; EXIF turns are undone."""
-    picture = _decode(data)
-    if spec.channels == 3:
-        return _colour(picture, spec)
-    return _one_channel(_grey(picture), spec)
+    picture = pictures.decode(data, formats)
+    if _fills(spec):
+        return _cut(picture, spec)
+    return _one_channel(pictures.grey(picture), spec)
 
 
 def array(values: Any, spec: InputSpec) -> Pixels:
@@ -76,16 +86,18 @@ def array(values: Any, spec: InputSpec) -> Pixels:
         values = np.asarray(values)
     except ValueError:
         raise InvalidInput("pixels must be numbers in a rectangle: the rows differ") from None
-    _check_numbers(values)
+    check_numbers(values)
     if values.ndim == 3 and values.shape[0] == spec.channels == 1:
         values = values[0]
     if values.ndim != (2 if spec.channels == 1 else 3) or 0 in values.shape:
         raise InvalidInput(f"an image must have the shape {_shapes(spec)}, not {values.shape}")
     if values.shape[-1] * values.shape[-2] > MAX_PIXELS:
         raise TooLarge(f"an image may have at most {MAX_PIXELS} pixels")
-    pixels = _to_bytes(values)
-    if spec.channels == 3:
-        return _colour(Image.fromarray(np.moveaxis(pixels, 0, -1)), spec)
+    pixels = to_bytes(values)
+    if _fills(spec):
+        return _cut(
+            Image.fromarray(pixels if spec.channels == 1 else np.moveaxis(pixels, 0, -1)), spec
+        )
     return _one_channel(pixels, spec)
 
 
@@ -95,12 +107,12 @@ def batch(values: NDArray[Any], spec: InputSpec) -> Pixels:
         raise InvalidInput(
             f"a batch must have the shape (N, H, W) or (N, C, H, W), not {values.shape}"
         )
-    _check_numbers(values)
+    check_numbers(values)
     frames = values[:, None] if values.ndim == 3 else values
     if frames.shape[1] != spec.channels:
         raise InvalidInput(f"the images have {frames.shape[1]} channel(s), not {spec.channels}")
     if frames.shape[1:] == spec.shape:
-        return _to_bytes(frames)
+        return to_bytes(frames)
     return np.stack([array(frame, spec) for frame in frames])
 
 
@@ -137,42 +149,13 @@ def recipe(spec: InputSpec) -> Preprocessing:
     return PREPROCESSING[spec.preprocessing]
 
 
-def _decode(data: bytes) -> Image.Image:
-    try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise TooLarge(
-                f"the image has {picture.width}x{picture.height} pixels; "
-                f"{MAX_PIXELS} in all are allowed"
-            )
-        picture.load()
-        return ImageOps.exif_transpose(picture)
-    except UnidentifiedImageError:
-        raise NotAnImage("these bytes are no PNG, JPEG or WebP image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise TooLarge(f"the image has too many pixels; {MAX_PIXELS} are allowed") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
-        raise NotAnImage(f"the image cannot be decoded: {error}") from None
+def _fills(spec: InputSpec) -> bool:
+    return spec.channels == 3 or recipe(spec).crop is not None
 
 
-def _grey(picture: Image.Image) -> Pixels:
-    if picture.mode.startswith("I"):
-        return (np.asarray(picture).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return np.asarray(picture.convert("L"))
-    with_alpha = np.asarray(picture.convert("LA")).astype(np.float32)
-    light, alpha = with_alpha[..., 0], with_alpha[..., 1] / 255
-    # Where nothing is drawn, put the ground that the ink stands out from.
-    inked = float((light * alpha).sum() / max(float(alpha.sum()), 1e-6))
-    ground = 0.0 if inked > 127 else 255.0
-    return np.rint(light * alpha + ground * (1 - alpha)).astype(np.uint8)
-
-
-def _colour(picture: Image.Image, spec: InputSpec) -> Pixels:
-    resized = ImageOps.fit(
-        picture.convert("RGB"), (spec.width, spec.height), Image.Resampling.BICUBIC
-    )
-    return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))
+def _cut(picture: Image.Image, spec: InputSpec) -> Pixels:
+    kept = recipe(spec).crop or 1.0
+    return pictures.crop(picture, spec.channels, spec.height, spec.width, kept)
 
 
 def _one_channel(pixels: Pixels, spec: InputSpec) -> Pixels:
@@ -240,7 +223,8 @@ def _centre_of_mass(ink: NDArray[Any]) -> NDArray[np.float64]:
     return np.array([float((xs * ink).sum()) / total, float((ys * ink).sum()) / total])
 
 
-def _check_numbers(values: NDArray[Any]) -> None:
+def check_numbers(values: NDArray[Any]) -> None:
+    """Raises ``InvalidInput`` unless integers lie in 0..255 and fractions in 0..1."""
     if values.dtype.kind not in "buif":
         raise InvalidInput(f"pixels must be numbers in a rectangle, not {values.dtype}")
     if values.dtype.kind == "f":
@@ -252,7 +236,7 @@ def _check_numbers(values: NDArray[Any]) -> None:
         raise InvalidInput("integer pixels must lie in 0..255; send fractions for 0..1")
 
 
-def _to_bytes(values: NDArray[Any]) -> Pixels:
+def to_bytes(values: NDArray[Any]) -> Pixels:
     if values.dtype.kind == "f":
         return np.asarray(np.rint(values * 255), dtype=np.uint8)
     if values.dtype.kind == "b":

@@ -10,13 +10,19 @@ An unknown key or kind fails, so a manifest from a newer Glyphscope is refused r
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from glyphscope import initialise
 
 Shape = tuple[int, ...]
 """Without the batch: (channels, height, width) or (units,)."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Count = Annotated[int, Field(ge=1, le=65536)]
+Side = Annotated[int, Field(ge=1, le=31)]
+"""Of a window that slides, in pixels."""
+Margin = Annotated[int, Field(ge=0, le=31)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 ActivationFunction = Literal[
     "relu", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus", "sigmoid", "tanh", "identity"
@@ -27,15 +33,27 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _is_zero(value: int) -> bool:
+    return value == 0
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _is_default(value: str) -> bool:
+    return value == "default"
+
+
 class Conv(Frozen):
     """2-D convolution. ``padding`` is in pixels; "same" keeps height and width (stride 1 only)."""
 
     kind: Literal["conv"] = "conv"
     name: Name
     features: Count
-    kernel: Annotated[int, Field(ge=1, le=31)] = 3
-    stride: Annotated[int, Field(ge=1, le=31)] = 1
-    padding: Literal["same"] | Annotated[int, Field(ge=0, le=31)] = "same"
+    kernel: Side = 3
+    stride: Side = 1
+    padding: Literal["same"] | Margin = "same"
     bias: bool = True
 
     @model_validator(mode="after")
@@ -61,13 +79,37 @@ class Activation(Frozen):
 
 
 class Pool(Frozen):
-    """Max or average pooling. ``stride`` is the window's size where it is not given."""
+    """Max or average pooling. ``stride`` is the window's size where it is not given.
+
+    ``padding`` in pixels, at most half the window; an average counts padded pixels as 0.
+    """
 
     kind: Literal["pool"] = "pool"
     name: Name
     mode: Literal["max", "average"] = "max"
-    size: Annotated[int, Field(ge=1, le=31)] = 2
-    stride: Annotated[int, Field(ge=1, le=31)] | None = None
+    size: Side = 2
+    stride: Side | None = None
+    # Left out of the JSON at its default, as every later addition here, so that the manifests and
+    # digests of checkpoints published before it stay what they were.
+    padding: Annotated[Margin, Field(exclude_if=_is_zero)] = 0
+
+    @model_validator(mode="after")
+    def _padding_is_at_most_half(self) -> Self:
+        if self.padding > self.size // 2:
+            raise ValueError(f"padding {self.padding} is more than half the window of {self.size}")
+        return self
+
+
+class Subsample(Frozen):
+    """Every ``stride``-th pixel, and channels of zeros behind its own up to ``features``.
+
+    The shortcut without parameters, option A of He et al. 2015 (arXiv:1512.03385), section 3.3.
+    """
+
+    kind: Literal["subsample"] = "subsample"
+    name: Name
+    features: Count
+    stride: Side = 1
 
 
 class GlobalPool(Frozen):
@@ -88,7 +130,7 @@ class Dropout(Frozen):
 
     kind: Literal["dropout"] = "dropout"
     name: Name
-    rate: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    rate: Rate = 0.5
     channels: bool = False
 
 
@@ -98,28 +140,47 @@ class Flatten(Frozen):
 
 
 class Residual(Frozen):
-    """``body(x) + shortcut(x)``: the shortcut is x, or a 1x1 convolution where shapes differ.
+    """``body(x) + shortcut(x)``: the layers of ``shortcut``, "block.shortcut.conv" and so on.
 
-    He et al. 2015 (arXiv:1512.03385), section 3.2; no function after the sum, so put one behind it.
+    Without them it is x, or a 1x1 convolution where shapes differ. He et al. 2015
+    (arXiv:1512.03385), section 3.2; no function after the sum, so put one behind it.
     """
 
     kind: Literal["residual"] = "residual"
     name: Name
     body: Annotated[tuple["LayerSpec", ...], Field(min_length=1)]
+    shortcut: Annotated[
+        tuple["LayerSpec", ...] | None, Field(min_length=1, exclude_if=_is_none)
+    ] = None
 
 
 LayerSpec = Annotated[
-    Conv | Dense | Activation | Pool | GlobalPool | BatchNorm | Dropout | Flatten | Residual,
+    Conv
+    | Dense
+    | Activation
+    | Pool
+    | Subsample
+    | GlobalPool
+    | BatchNorm
+    | Dropout
+    | Flatten
+    | Residual,
     Field(discriminator="kind"),
 ]
 
 
 class NetworkSpec(Frozen):
-    """A network as data. ``input_shape`` is (channels, height, width); the last gives logits."""
+    """A network as data. ``input_shape`` is (channels, height, width); the last gives logits.
+
+    ``init`` is what kernels and matrices are drawn from before training, see ``initialise.py``.
+    """
 
     name: str = "custom"
     input_shape: tuple[Count, Count, Count]
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1)]
+    init: Annotated[str, AfterValidator(initialise.checked), Field(exclude_if=_is_default)] = (
+        "default"
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -137,7 +198,7 @@ def _scopes(layers: tuple[LayerSpec, ...]) -> list[list[str]]:
         if isinstance(layer, Residual):
             inner = _scopes(layer.body)
             inner[0].append("shortcut")
-            scopes += inner
+            scopes += inner + _scopes(layer.shortcut or ())
     return scopes
 
 

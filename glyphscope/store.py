@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from glyphscope.errors import BrokenCheckpoint, InvalidInput, NotFound
+from glyphscope.errors import BrokenCheckpoint, Conflict, InvalidInput, NotFound
 from glyphscope.manifest import NAME_PATTERN, Manifest
 
 PRODUCTION = "production"
@@ -41,6 +41,12 @@ def checked_name(name: str) -> str:
     if not _NAME.match(name):
         raise InvalidInput(f"a model's name must match {NAME_PATTERN}, not {name!r}")
     return name
+
+
+def checked_alias(alias: str) -> str:
+    if not _ALIAS.match(alias):
+        raise InvalidInput(f"an alias must match {_ALIAS.pattern}, not {alias!r}")
+    return alias
 
 
 class Store:
@@ -103,18 +109,22 @@ class Store:
         home.mkdir(parents=True, exist_ok=True)
         with _writing(home):
             version = max([0, _last(home), *_versions(home)]) + 1
-            staging = home / f".staging-{uuid.uuid4().hex}"
-            staging.mkdir()
-            try:
-                manifest = write(staging, version)
-                _replace(home / ".last", str(version).encode())
-                staging.rename(home / str(version))
-            except BaseException:
-                shutil.rmtree(staging, ignore_errors=True)
-                raise
+            manifest = _show(home, version, write)
             if alias is not None:
                 self._point(name, alias, version)
         return manifest
+
+    def adopt(self, name: str, version: int, write: Callable[[Path, int], Manifest]) -> Manifest:
+        """As ``publish``, for a version that was made and numbered elsewhere; moves no alias.
+
+        Raises ``Conflict`` where the version is there already: it never changes.
+        """
+        home = self.root / checked_name(name)
+        home.mkdir(parents=True, exist_ok=True)
+        with _writing(home):
+            if version in _versions(home):
+                raise Conflict(f"{self.root} has {name}@{version} already")
+            return _show(home, version, write)
 
     def set_alias(self, name: str, alias: str, version: int) -> dict[str, int]:
         """Promote or roll back. Returns all aliases of the name."""
@@ -124,12 +134,24 @@ class Store:
             return self._point(name, alias, version)
 
     def _point(self, name: str, alias: str, version: int) -> dict[str, int]:
-        if not _ALIAS.match(alias):
-            raise InvalidInput(f"an alias must match {_ALIAS.pattern}, not {alias!r}")
-        aliases = {**self.aliases(name), alias: version}
+        aliases = {**self.aliases(name), checked_alias(alias): version}
         data = json.dumps(aliases, indent=1, sort_keys=True) + "\n"
         _replace(self.root / name / "aliases.json", data.encode())
         return aliases
+
+
+def _show(home: Path, version: int, write: Callable[[Path, int], Manifest]) -> Manifest:
+    """The new version appears by one rename. If ``write`` raises, nothing is left behind."""
+    staging = home / f".staging-{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        manifest = write(staging, version)
+        _replace(home / ".last", str(max(version, _last(home))).encode())
+        staging.rename(home / str(version))
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return manifest
 
 
 def _versions(home: Path) -> list[int]:

@@ -65,6 +65,6 @@ def test_decisions_are_listed() -> None:
 
 
 def test_the_guide_names_every_data_set_and_recipe() -> None:
-    guide = (ROOT / "docs/guide.md").read_text()
+    guide = (ROOT / "docs/training.md").read_text()
     for name in [*recipe.shipped(), *(n.removeprefix("emnist-") for n in data.SOURCES)]:
         assert name in guide

@@ -9,15 +9,39 @@ from typing import Any, NoReturn
 import typer
 
 from glyphscope.errors import GlyphscopeError, InvalidRecipe, NotFound
+from training.commands.course import course
+from training.commands.data import data
+from training.commands.doctor import doctor
 from training.commands.evaluate import evaluate
+from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.import_ import import_
+from training.commands.network import network
+from training.commands.order import order
 from training.commands.publish import publish
+from training.commands.pull import pull
+from training.commands.push import push
+from training.commands.sweep import sweep
+from training.commands.visualise import visualise
 from training.fit import Diverged
+from training.onnx_export import ParityError
+from training.remote import TransferFailed
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "data": data,
     "fit": fit,
     "evaluate": evaluate,
+    "network": network,
+    "order": order,
+    "doctor": doctor,
     "publish": publish,
+    "import": import_,
+    "export": export,
+    "push": push,
+    "pull": pull,
+    "sweep": sweep,
+    "visualise": visualise,
+    "course": course,
 }
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -54,7 +78,7 @@ def main() -> None:
         app(default_map=_file_defaults(Path("glyphscope.toml")))
     except KeyboardInterrupt:
         _fail("stopped; the same command with --resume goes on from the last finished epoch", 130)
-    except Diverged as error:
+    except (Diverged, ParityError, TransferFailed) as error:
         _fail(str(error), 1)
     except GlyphscopeError as error:
         _fail(str(error), 2)

@@ -1,5 +1,7 @@
 """A recipe and a data root -> a trainer that is ready to go, or a trained network to be judged."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,40 +9,92 @@ import torch
 from glyphscope.catalogue import network_spec
 from glyphscope.networks import Network, build
 from glyphscope.spec import InputSpec, NetworkSpec
-from training import data
+from training import augment, data, order, tensorboard
 from training.data import Split
 from training.fit import OnStep, Trainer
+from training.observe import Observer
 from training.recipe import Recipe
-from training.run import Run
+from training.run import NOWHERE, Run
 
 
 def check(recipe: Recipe, root: Path) -> None:
     """Fail before a folder is made: unknown data, missing files, a network that does not fit."""
-    train, _ = splits(recipe, root)
-    build(network(recipe, input_spec(recipe, train)))
+    assemble(recipe, root, torch.device("cpu"))
 
 
-def trainer(run: Run, root: Path, device: torch.device, on_step: OnStep) -> Trainer:
-    """Everything a run trains on; the test set is not touched here."""
-    recipe = run.recipe
+def quiet(epoch: int, step: int, steps: int) -> None:
+    """An ``on_step`` that says nothing."""
+
+
+def run_recipe(
+    recipe: Recipe,
+    root: Path,
+    device: torch.device,
+    runs: Path,
+    *,
+    observers: Sequence[Observer] = (),
+    on_step: OnStep = quiet,
+    test: bool = False,
+) -> Run:
+    """Train to the end in a new folder of ``runs``; with ``test``, read the test set once too."""
+    job = assemble(recipe, root, device)
+    run = Run.create(runs, recipe)
+    for _ in attach(job, run, on_step, observers).epochs():
+        pass
+    if test:
+        from training.evaluate import evaluate  # it builds on this module
+
+        evaluate(run, root)
+    return run
+
+
+def trainer(
+    run: Run,
+    root: Path,
+    device: torch.device,
+    on_step: OnStep = quiet,
+    observers: Sequence[Observer] = (),
+) -> Trainer:
+    """Of a run whose folder is there, new or to be resumed."""
+    return attach(assemble(run.recipe, root, device), run, on_step, observers)
+
+
+def assemble(recipe: Recipe, root: Path, device: torch.device) -> Trainer:
+    """Everything a run trains on, checked, and no folder yet. The test set is not touched."""
+    if recipe.fit.tensorboard:
+        tensorboard.load()
+    augment.check(recipe.augment, recipe.dataset)
     train, validation = splits(recipe, root)
     spec = input_spec(recipe, train)
+    layers = network(recipe, spec)
+    build(layers)
     return Trainer(
         recipe=recipe,
-        network_spec=network(recipe, spec),
+        network_spec=layers,
         input=spec,
-        train=train.to(device),
+        train=order.arrange(train, recipe.order).to(device),
         validation=validation.to(device),
         device=device,
-        run=run,
-        on_step=on_step,
+        run=NOWHERE,
     )
+
+
+def attach(
+    job: Trainer, run: Run, on_step: OnStep = quiet, observers: Sequence[Observer] = ()
+) -> Trainer:
+    """The same training, written to a run's folder and watched."""
+    if job.recipe.fit.tensorboard:
+        observers = [*observers, tensorboard.TensorBoard(run.folder / "tensorboard")]
+    return replace(job, run=run, on_step=on_step, observers=observers)
 
 
 def splits(recipe: Recipe, root: Path) -> tuple[Split, Split]:
     """(training, validation), the same ones for the same recipe."""
-    whole = data.load(recipe.dataset, "train", root)
-    return data.hold_out(whole, recipe.split.validation, recipe.split.seed)
+    whole, how = data.load(recipe.dataset, "train", root), recipe.split
+    train, validation = data.hold_out(whole, how.validation, how.seed)
+    if how.train is not None and how.train < len(train):
+        _, train = data.hold_out(train, how.train, how.seed)
+    return train, validation
 
 
 def input_spec(recipe: Recipe, train: Split) -> InputSpec:

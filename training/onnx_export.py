@@ -1,19 +1,25 @@
 """A network as ONNX, checked against torch on real images before anybody gets it."""
 
-import io
+import json
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor
 
-from glyphscope.errors import GlyphscopeError
+from glyphscope.errors import GlyphscopeError, InvalidInput
 from glyphscope.manifest import Onnx
 from glyphscope.networks import Network
+from glyphscope.spec import InputSpec
 
 OPSET = 18
+
+OPSETS = range(18, 24)
+"""The first is PyTorch's exporter's own; each was tried, and ONNX Runtime 1.24 reads them all."""
 
 TOLERANCE = 1e-3
 """Largest difference of a logit that counts as the same network in float32."""
@@ -24,8 +30,15 @@ class ParityError(GlyphscopeError):
     title = "ONNX Runtime and torch disagree"
 
 
-def export(network: Network) -> bytes:
-    """Input "input" (N, C, H, W) float32, normalised; output "logits" (N, classes); N is free."""
+def export(
+    network: Network, opset: int = OPSET, properties: Mapping[str, str] | None = None
+) -> bytes:
+    """Input "input" (N, C, H, W) float32, normalised; output "logits" (N, classes); N is free.
+
+    ``properties`` become the file's metadata_props, which every ONNX runtime can read.
+    """
+    if opset not in OPSETS:
+        raise InvalidInput(f"opset {opset} is not offered; known: {', '.join(map(str, OPSETS))}")
     # Two images, not one: the exporter takes a dimension of 1 for a constant.
     example = torch.zeros(2, *network.spec.input_shape)
     network = network.eval().cpu()
@@ -37,16 +50,31 @@ def export(network: Network) -> bytes:
             (example,),
             input_names=["input"],
             output_names=["logits"],
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=65536)},),
             verbose=False,
         )
     if program is None:
         raise ParityError("the exporter gave nothing back")
-    buffer = io.BytesIO()
-    buffer.write(program.model_proto.SerializeToString())
-    return buffer.getvalue()
+    model = program.model_proto
+    onnx.helper.set_model_props(model, dict(properties or {}))
+    return bytes(model.SerializeToString())
+
+
+def properties(spec: InputSpec, labels: Sequence[str], temperature: float) -> dict[str, str]:
+    """What a program needs beside the numbers, for the file's metadata_props."""
+    return {
+        "labels": json.dumps(list(labels), ensure_ascii=False),
+        "input": spec.model_dump_json(),
+        "temperature": f"{temperature:g}",
+    }
+
+
+def opset_of(model: bytes) -> int:
+    """Of the standard operators."""
+    sets = onnx.load_from_string(model).opset_import
+    return next(int(entry.version) for entry in sets if entry.domain in ("", "ai.onnx"))
 
 
 def check(model: bytes, network: Network, images: Tensor) -> Onnx:
@@ -59,4 +87,4 @@ def check(model: bytes, network: Network, images: Tensor) -> Onnx:
     worst = max(float(np.abs(together - expected).max()), float(np.abs(alone - expected[:1]).max()))
     if not worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise ParityError(f"logits differ by up to {worst:g} on {len(images)} images")
-    return Onnx(opset=OPSET, max_abs_difference=worst, checked_images=len(images))
+    return Onnx(opset=opset_of(model), max_abs_difference=worst, checked_images=len(images))

@@ -1,49 +1,99 @@
-"""Optimisers and learning-rate schedules by name, from the recipe."""
+"""Optimisers by name, from the recipe: which parameters they move, with how much decay each."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from training.recipe import OptimiserRecipe, ScheduleRecipe
+from training.muon import Muon
+from training.recipe import OptimiserRecipe
+from training.schedules import factor
 
-Groups = list[dict[str, object]]
+__all__ = ["OPTIMISERS", "factor", "optimiser", "set_learning_rate", "weights"]
 
+Groups = list[dict[str, Any]]
+
+# Fused: one pass over the weights. 0.2 ms a step and not 0.55 for Adam on 0.3 M parameters, on one
+# CPU core.
 OPTIMISERS: dict[str, Callable[[Groups, OptimiserRecipe], Optimizer]] = {
     "sgd": lambda groups, o: SGD(
-        groups, lr=o.learning_rate, momentum=o.momentum, nesterov=o.nesterov and o.momentum > 0
+        groups,
+        lr=o.learning_rate,
+        momentum=o.momentum,
+        nesterov=o.nesterov and o.momentum > 0,
+        fused=True,
     ),
-    "adam": lambda groups, o: Adam(groups, lr=o.learning_rate, betas=(o.momentum, o.beta2)),
-    "adamw": lambda groups, o: AdamW(groups, lr=o.learning_rate, betas=(o.momentum, o.beta2)),
+    "adam": lambda groups, o: Adam(
+        groups, lr=o.learning_rate, betas=(o.momentum, o.beta2), eps=o.epsilon, fused=True
+    ),
+    "adamw": lambda groups, o: AdamW(
+        groups, lr=o.learning_rate, betas=(o.momentum, o.beta2), eps=o.epsilon, fused=True
+    ),
     "rmsprop": lambda groups, o: RMSprop(
-        groups, lr=o.learning_rate, alpha=o.beta2, momentum=o.momentum
+        groups, lr=o.learning_rate, alpha=o.beta2, momentum=o.momentum, eps=o.epsilon
+    ),
+    "muon": lambda groups, o: Muon(
+        groups,
+        lr=o.learning_rate,
+        momentum=o.momentum,
+        nesterov=o.nesterov,
+        betas=(0.9, o.beta2),
+        eps=o.epsilon,
     ),
 }
 
 
+@dataclass(frozen=True)
+class Weight:
+    """A kernel or matrix: ``kind`` is conv, dense or logits, the last of a network's dense layers.
+    ``hidden``: neither the first nor the last of its weights."""
+
+    parameter: nn.Parameter
+    kind: str
+    hidden: bool
+
+
+def weights(network: nn.Module) -> list[Weight]:
+    """In the order that the modules stand in, which is that of the forward pass."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    last = [m for m in layers if isinstance(m, nn.Linear)][-1:]
+    found = []
+    for i, layer in enumerate(layers):
+        kind = "conv" if isinstance(layer, nn.Conv2d) else "logits" if layer in last else "dense"
+        parameter = layer.get_parameter("weight")
+        found.append(Weight(parameter, kind, hidden=0 < i < len(layers) - 1))
+    return found
+
+
 def optimiser(network: nn.Module, how: OptimiserRecipe) -> Optimizer:
-    """Weight decay acts on matrices and kernels, not on biases and batch norm's scales."""
-    return OPTIMISERS[how.name](_groups(network.parameters(), how.weight_decay), how)
+    """Weight decay acts on matrices and kernels, not on biases and batch norm's scales.
+
+    Muon turns the hidden layers; the first and the last weights and whatever is no matrix go by
+    AdamW, as its authors advise.
+    """
+    return OPTIMISERS[how.name](_groups(network, how), how)
 
 
-def _groups(parameters: Iterable[nn.Parameter], decay: float) -> Groups:
-    every = list(parameters)
+def _groups(network: nn.Module, how: OptimiserRecipe) -> Groups:
+    """A group for each pair of (decay, whether Muon turns it): few groups are walked fast."""
+    members: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
+    decayed = set()
+    for weight in weights(network):
+        own = getattr(how.decay, weight.kind)
+        decay = how.weight_decay if own is None else own
+        members[decay, weight.hidden and how.name == "muon"].append(weight.parameter)
+        decayed.add(weight.parameter)
+    rest = [p for p in network.parameters() if p not in decayed]
+    if rest:
+        members[0.0, False] += rest
     return [
-        {"params": [p for p in every if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in every if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": found, "weight_decay": decay, **({"matrices": True} if turned else {})}
+        for (decay, turned), found in members.items()
     ]
-
-
-def factor(how: ScheduleRecipe, step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at ``step`` of ``steps``."""
-    if how.name == "constant":
-        return 1.0
-    done = (step + 1) / steps
-    if done < how.warmup:
-        return done / how.warmup
-    return 0.5 * (1 + math.cos(math.pi * (done - how.warmup) / (1 - how.warmup)))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

@@ -1,5 +1,6 @@
 """A finished run -> the next version in a store, with everything that belongs to it."""
 
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store, checked_name
 from training import data, experiment, onnx_export
 from training.data import Split
-from training.evaluate import recorded
+from training.datasets.own import own
+from training.evaluate import Evaluation, recorded
 from training.model_card import model_card
 from training.run import Run
 
@@ -32,45 +34,66 @@ def publish(run: Run, store: Store, root: Path, name: str | None, alias: str | N
             f"{run.folder} has not been evaluated; run `glyphscope-train evaluate` first"
         )
     recipe = run.recipe
+    checked_name(name or recipe.publish or recipe.name)
     train, validation = experiment.splits(recipe, root)
     spec = experiment.input_spec(recipe, train)
     network = experiment.trained(run, spec)
-    onnx = onnx_export.export(network)
-    parity = _inputs(validation.take(torch.arange(min(PARITY_IMAGES, len(validation)))), spec)
-    draft = Manifest(
-        name=checked_name(name or recipe.publish or recipe.name),
-        version=1,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        network=network.spec,
-        input=spec,
-        labels=LabelSet(names=data.source(recipe.dataset).labels),
-        metrics=evaluation.metrics,
-        calibration=evaluation.calibration,
-        training=_training(run, len(train), len(validation)),
-        onnx=onnx_export.check(onnx, network, parity),
+    draft = _draft(run, evaluation, network, spec, (len(train), len(validation)), name)
+    known = onnx_export.properties(spec, draft.labels.names, draft.calibration.temperature)
+    onnx = onnx_export.export(network, properties=known)
+    parity = validation.take(torch.arange(min(PARITY_IMAGES, len(validation))))
+    draft = draft.model_copy(
+        update={"onnx": onnx_export.check(onnx, network, _inputs(parity, spec))}
     )
+    test = data.load(recipe.test or recipe.dataset, "test", root)
     files = {
         m.ONNX: onnx,
         m.HISTORY: (run.folder / "history.json").read_bytes(),
-        m.EXAMPLES: _examples(
-            network, data.load(recipe.test or recipe.dataset, "test", root), spec
-        ),
+        m.EXAMPLES: _examples(network, test, spec),
     }
 
     def write(folder: Path, version: int) -> Manifest:
         manifest = draft.model_copy(update={"version": version})
-        card = {m.MODEL_CARD: model_card(manifest).encode()}
+        card = {m.MODEL_CARD: model_card(manifest, network).encode()}
         return checkpoint.write(folder, manifest, network, {**files, **card})
 
     return store.publish(draft.name, write, alias)
 
 
+def _draft(
+    run: Run,
+    evaluation: Evaluation,
+    network: Network,
+    spec: InputSpec,
+    images: tuple[int, int],
+    name: str | None,
+) -> Manifest:
+    """All but the version, which the store gives, and what is known of model.onnx."""
+    recipe = run.recipe
+    split = public_name(evaluation.metrics.split)
+    return Manifest(
+        name=name or recipe.publish or recipe.name,
+        version=1,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        network=network.spec,
+        input=spec,
+        labels=LabelSet(names=data.source(recipe.dataset).labels),
+        metrics=evaluation.metrics.model_copy(update={"split": split}),
+        calibration=evaluation.calibration,
+        training=_training(run, *images),
+    )
+
+
 def _training(run: Run, train: int, validation: int) -> Training:
     recipe, history = run.recipe, run.history()
+    public = {
+        "dataset": public_name(recipe.dataset),
+        "test": recipe.test and public_name(recipe.test),
+    }
     return Training(
-        recipe=recipe.model_dump(mode="json"),
+        recipe={**recipe.model_dump(mode="json"), **public},
         seed=recipe.seed,
-        dataset=recipe.dataset,
+        dataset=public_name(recipe.dataset),
         train_images=train,
         validation_images=validation,
         split_seed=recipe.split.seed,
@@ -80,6 +103,15 @@ def _training(run: Run, train: int, validation: int) -> Training:
         git_commit=_git_commit(),
         torch_version=torch.__version__,
     )
+
+
+def public_name(dataset: str) -> str:
+    """Of the user's own data only the last part of the path: the rest is nobody's business."""
+    mine = own(dataset)
+    if mine is None:
+        return dataset
+    _, *settings = re.split(r",(?=[A-Za-z_]+=)", dataset)
+    return ",".join([f"{mine.kind}:{mine.path.resolve().name}", *settings])
 
 
 def _git_commit() -> str | None:

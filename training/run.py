@@ -2,16 +2,22 @@
 
 RUNS/mnist-20261121-101500/
   recipe.json           the whole recipe as it was run
-  machine.json          the device that it ran on
-  state.pt              the last finished epoch, for --resume
-  model.safetensors     the weights of the best epoch on validation
-  history.json          a record an epoch;  log.jsonl the same, a line each, as it happens
+  machine.json          the device, precision and versions that it ran with
+  state.pt              all that --resume needs, as of the last finished epoch
+  model.safetensors     the weights of the best epoch on validation;  last.safetensors of the last
+  snapshots/            with fit.snapshots: epoch-0000.safetensors (before the first), ...
+  history.json          a record an epoch
+  log.jsonl             what happened, a line each, as it happens
   metrics.json          after evaluate: calibration (validation) and metrics (test)
   curves.png, confusion.png
 """
 
+import io
 import json
 import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +27,10 @@ import torch
 from safetensors import torch as tensors
 from torch import Tensor
 
-from glyphscope.errors import InvalidRecipe, NotFound
+from glyphscope.errors import Conflict, InvalidRecipe, NotFound
 from training.recipe import Recipe, parse
+
+BEST, LAST, STATE = "model.safetensors", "last.safetensors", "state.pt"
 
 
 @dataclass(frozen=True)
@@ -63,70 +71,104 @@ class Run:
             raise NotFound("run", folder, [f"a folder with a recipe.json, such as {folder}/NAME"])
         return cls(folder)
 
-    @classmethod
-    def unfinished(cls, runs: Path, recipe: Recipe) -> "Run":
-        """The newest run of this very recipe that has epochs left (more may be asked for)."""
-        found = sorted(runs.glob(f"{recipe.name}-*/recipe.json"), reverse=True)
-        for path in found:
-            run = cls(path.parent)
-            if _same_but_epochs(run.recipe, recipe) and len(run.history()) < recipe.fit.epochs:
-                run.write_json("recipe.json", recipe.model_dump(mode="json"))
-                return run
-        raise NotFound("unfinished run of recipe", recipe.name, [p.parent.name for p in found])
-
     @property
     def recipe(self) -> Recipe:
         return parse(self.read_json("recipe.json"))
 
     @property
     def device(self) -> str:
-        return str(self.read_json("machine.json")["device"])
+        return str(self.machine()["device"])
+
+    def machine(self) -> dict[str, Any]:
+        """Empty before the training begins."""
+        return (
+            dict(self.read_json("machine.json")) if (self.folder / "machine.json").exists() else {}
+        )
 
     def history(self) -> list[Epoch]:
-        path = self.folder / "history.json"
-        return (
-            [Epoch(**record) for record in json.loads(path.read_bytes())] if path.exists() else []
-        )
+        if not (self.folder / "history.json").exists():
+            return []
+        return [Epoch(**record) for record in self.read_json("history.json")]
 
     def record(self, history: list[Epoch]) -> None:
         self.write_json("history.json", [asdict(epoch) for epoch in history])
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(asdict(history[-1])) + "\n")
 
-    def save_weights(self, state: dict[str, Tensor]) -> None:
+    def log(self, event: str, **values: Any) -> None:
+        """Add a line to ``log.jsonl``: the time, what happened, and its figures."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
+        path = self.folder / "log.jsonl"
+        with _named(path), path.open("a") as log:
+            log.write(json.dumps(line | values) + "\n")
+
+    def save_weights(self, state: dict[str, Tensor], name: str = BEST) -> None:
         contiguous = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-        self._replace("model.safetensors", tensors.save(contiguous))
+        self._replace(name, tensors.save(contiguous))
 
-    def weights(self) -> dict[str, Tensor]:
-        path = self.folder / "model.safetensors"
+    def weights(self, name: str = BEST) -> dict[str, Tensor]:
+        path = self.folder / name
         if not path.exists():
             raise NotFound("trained weights in run", self.folder, [])
         return tensors.load(path.read_bytes())
 
+    def snapshots(self) -> dict[int, dict[str, Tensor]]:
+        """Weights by epoch, 0 being those before the first; empty without ``fit.snapshots``."""
+        names = sorted(path.name for path in (self.folder / "snapshots").glob("epoch-*"))
+        return {int(name[6:-12]): self.weights(f"snapshots/{name}") for name in names}
+
+    def save_snapshot(self, epoch: int, state: dict[str, Tensor]) -> None:
+        (self.folder / "snapshots").mkdir(exist_ok=True)
+        self.save_weights(state, f"snapshots/epoch-{epoch:04}.safetensors")
+
     def save_state(self, state: dict[str, Any]) -> None:
-        part = self.folder / "state.pt.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / "state.pt")
+        # By way of memory: torch.save to a full disk raises a RuntimeError that names no reason.
+        data = io.BytesIO()
+        torch.save(state, data)
+        self._replace(STATE, data.getvalue())
 
     def state(self) -> dict[str, Any] | None:
-        path = self.folder / "state.pt"
-        # weights_only: tensors and plain values, nobody's code.
-        return torch.load(path, weights_only=True) if path.exists() else None
+        """What ``save_state`` was given, None before the training begins."""
+        path = self.folder / STATE
+        if not path.exists():
+            if self.history():
+                raise Conflict(f"{path} is missing, so this run cannot go on; start a new one")
+            return None
+        try:
+            # weights_only: tensors and plain values, nobody's code.
+            return dict(torch.load(path, weights_only=True))
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            first = str(error).splitlines()[0]
+            raise Conflict(f"{path} is damaged, so this run cannot go on: {first}") from None
 
     def read_json(self, name: str) -> Any:
-        return json.loads((self.folder / name).read_bytes())
+        path = self.folder / name
+        try:
+            return json.loads(path.read_bytes())
+        except ValueError as error:
+            raise InvalidRecipe(f"{path} is no JSON: {error}") from None
 
     def write_json(self, name: str, value: Any) -> None:
         self._replace(name, (json.dumps(value, indent=1) + "\n").encode())
 
     def _replace(self, name: str, data: bytes) -> None:
-        part = self.folder / f"{name}.part"
-        part.write_bytes(data)
-        os.replace(part, self.folder / name)
+        path = self.folder / name
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with _named(path):
+                part.write_bytes(data)
+                os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
-def _same_but_epochs(a: Recipe, b: Recipe) -> bool:
-    def dump(recipe: Recipe) -> dict[str, Any]:
-        return recipe.model_dump(exclude={"fit": {"epochs"}})
+NOWHERE = Run(Path(os.devnull) / "run")
+"""No such folder can be made: a training of it can be planned and cannot be written."""
 
-    return dump(a) == dump(b)
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A write that fails, for one on a full disk, knows no file's name: here it learns it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

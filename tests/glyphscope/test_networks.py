@@ -5,9 +5,20 @@ from torch import nn
 from torch.nn import functional
 
 from glyphscope.catalogue import CATALOGUE, network_spec
-from glyphscope.errors import InvalidSpec, NotFound
+from glyphscope.errors import InvalidSpec
 from glyphscope.networks import FUNCTIONS, build
-from glyphscope.spec import Conv, Dense, Flatten, GlobalPool, InputSpec, NetworkSpec, Pool, Residual
+from glyphscope.spec import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalPool,
+    InputSpec,
+    NetworkSpec,
+    Pool,
+    Residual,
+    Subsample,
+)
 
 SHAPE = (1, 28, 28)
 
@@ -83,6 +94,68 @@ def test_a_residual_block_that_changes_shape_gets_a_projection() -> None:
     assert "b.shortcut" in [layer.name for layer in network.layers]
 
 
+def test_a_shortcut_of_its_own_layers_is_added_and_listed() -> None:
+    body = (Conv(name="conv", features=8, stride=2, padding=1),)
+    around = (
+        Conv(name="conv", features=8, kernel=1, stride=2, padding=0, bias=False),
+        BatchNorm(name="norm"),
+    )
+    tail = (GlobalPool(name="pool"), Dense(name="logits", units=2))
+    network = build(spec(Residual(name="b", body=body, shortcut=around), *tail)).eval()
+    block = network.get_submodule("b")
+    x = torch.rand(2, *SHAPE)
+    conv = network.get_parameter("b.shortcut.conv.weight")
+    projected = functional.conv2d(x, conv, stride=2) / (1 + 1e-5) ** 0.5
+    expected = network.get_submodule("b.conv")(x) + projected
+    assert torch.allclose(block(x), expected, atol=1e-6)
+    names = [layer.name for layer in network.layers]
+    assert names[:4] == ["b.conv", "b.shortcut.conv", "b.shortcut.norm", "b"]
+
+
+def test_a_shortcut_that_gives_another_shape_is_refused() -> None:
+    around = (Conv(name="conv", features=3, kernel=1),)
+    block = Residual(name="b", body=(Conv(name="conv", features=2),), shortcut=around)
+    with pytest.raises(InvalidSpec, match=r"shortcut gives \(3, 28, 28\), the body \(2, 28, 28\)"):
+        build(spec(block))
+
+
+def test_subsampling_keeps_every_second_pixel_and_adds_empty_channels() -> None:
+    layer = Subsample(name="s", features=3, stride=2)
+    tail = (GlobalPool(name="pool"), Dense(name="logits", units=2))
+    network = build(NetworkSpec(input_shape=(2, 5, 5), layers=(layer, *tail)))
+    x = torch.rand(1, 2, 5, 5)
+    out = network.get_submodule("s")(x)
+    assert out.shape[1:] == network.layers[0].output_shape == (3, 3, 3)
+    assert torch.equal(out[0, 1, 2, 1], x[0, 1, 4, 2])
+    assert not out[:, 2].any()
+    with pytest.raises(InvalidSpec, match="adds channels only: 1 are fewer than 2"):
+        build(NetworkSpec(input_shape=(2, 5, 5), layers=(Subsample(name="s", features=1),)))
+
+
+def test_padded_pooling_is_the_definitions() -> None:
+    layers = (Pool(name="p", size=3, stride=2, padding=1), GlobalPool(name="g"))
+    network = build(spec(*layers, Dense(name="l", units=2)))
+    assert network.layers[0].output_shape == (1, 14, 14)
+    x = torch.rand(1, *SHAPE)
+    padded = functional.pad(x, (1, 1, 1, 1), value=-torch.inf)
+    naive = torch.stack([padded[0, 0, 2 * i : 2 * i + 3, 4:7].max() for i in range(14)])
+    assert torch.equal(network.get_submodule("p")(x)[0, 0, :, 2], naive)
+    with pytest.raises(ValidationError, match="more than half the window of 2"):
+        Pool(name="p", size=2, padding=2)
+
+
+def test_later_fields_are_not_written_at_their_defaults() -> None:
+    """Or the digests of checkpoints published before them would change."""
+    pool = Pool(name="pool", size=2)
+    block = Residual(name="block", body=(Conv(name="conv", features=1),))
+    written = spec(pool, block).model_dump(mode="json")
+    assert set(written) == {"name", "input_shape", "layers"}
+    assert set(written["layers"][0]) == {"kind", "name", "mode", "size", "stride"}
+    assert set(written["layers"][1]) == {"kind", "name", "body"}
+    turned = spec(Pool(name="pool", size=2, padding=1)).model_copy(update={"init": "he"})
+    assert NetworkSpec.model_validate_json(turned.model_dump_json()) == turned
+
+
 def test_the_seed_decides_the_weights_and_leaves_the_global_generator_alone() -> None:
     data = network_spec("linear", SHAPE, 10)
     torch.manual_seed(5)
@@ -124,19 +197,6 @@ def test_unknown_kinds_and_keys_are_refused() -> None:
         NetworkSpec.model_validate(
             {**base, "layers": [{"kind": "dense", "name": "x", "units": 2, "code": "1"}]}
         )
-
-
-def test_knobs_of_the_catalogue() -> None:
-    wide = build(
-        network_spec("card-cnn", SHAPE, 10, features=[8, 16, 32], kernel=3, pool="average")
-    )
-    assert [layer.output_shape[0] for layer in wide.layers if layer.kind == "conv"] == [8, 16, 32]
-    with pytest.raises(NotFound, match="known: features, kernel"):
-        network_spec("card-cnn", SHAPE, 10, filters=3)
-    with pytest.raises(InvalidSpec, match="kernel"):
-        network_spec("card-cnn", SHAPE, 10, kernel=0)
-    with pytest.raises(NotFound, match="known: linear, mlp, card-cnn, residual-small"):
-        network_spec("vgg", SHAPE, 10)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from glyphscope import checkpoint
 from glyphscope.catalogue import network_spec
-from glyphscope.errors import BrokenCheckpoint, InvalidInput, NotFound
+from glyphscope.errors import BrokenCheckpoint, Conflict, InvalidInput, NotFound
 from glyphscope.manifest import Manifest
 from glyphscope.networks import build
 from glyphscope.spec import InputSpec, LabelSet
@@ -38,11 +39,27 @@ def test_an_alias_moves_and_moves_back(store: Store, publish: Publish) -> None:
 
 
 def test_a_deleted_version_number_does_not_come_back(store: Store, publish: Publish) -> None:
-    import shutil
-
     publish(), publish(seed=1)
     shutil.rmtree(store.root / "tiny/2")
     assert publish(seed=2).version == 3
+
+
+def test_a_version_from_elsewhere_keeps_its_number_and_moves_no_alias(
+    store: Store, publish: Publish
+) -> None:
+    publish()
+    made = store.path(Ref("tiny", 1))
+
+    def write(folder: Path, version: int) -> Manifest:
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        return checkpoint.read_manifest(folder)
+
+    store.adopt("tiny", 7, write)
+    assert store.versions("tiny") == [1, 7]
+    assert store.resolve("tiny") == Ref("tiny", 1)
+    with pytest.raises(Conflict, match="has tiny@7 already"):
+        store.adopt("tiny", 7, write)
+    assert publish(seed=2).version == 8
 
 
 def test_unknown_names_list_the_known_ones(store: Store, publish: Publish) -> None:

@@ -1,10 +1,16 @@
 import gzip
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
+from training import experiment, recipe
+from training.fit import Trainer
+from training.observe import Observer
+from training.run import Run
 
 SAMPLE = Path(__file__).parents[1] / "data/mnist-sample.npz"
 
@@ -51,3 +57,35 @@ def recipe_file(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a small run that read no test set yet; copy it before writing into it."""
+    changes = ["split.validation=100", "network.name=mlp", "network.units=[64]", "fit.epochs=4"]
+    how = recipe.load("mnist", [*changes, "fit.batch_size=32", "fit.precision=float32"])
+    runs = tmp_path_factory.mktemp("runs")
+    return experiment.run_recipe(how, data_root, torch.device("cpu"), runs).folder
+
+
+TINY = [
+    "split.validation=100",
+    "network.name=mlp",
+    "network.units=[64]",
+    "network.dropout=0.2",
+    "fit.batch_size=32",
+    "fit.precision=float32",
+    "augment={shift=1}",
+]
+
+
+@pytest.fixture
+def start(tmp_path: Path, data_root: Path) -> Callable[..., Trainer]:
+    """A trainer of a tiny network on 500 real digits, 15 steps an epoch, in a new run."""
+
+    def make(*changes: str, observers: Sequence[Observer] = ()) -> Trainer:
+        how = recipe.load("mnist", [*TINY, *changes])
+        run = Run.create(tmp_path / "runs", how)
+        return experiment.trainer(run, data_root, torch.device("cpu"), observers=observers)
+
+    return make

@@ -4,9 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from glyphscope.errors import DataMissing, NotFound
-from training import data
+from glyphscope import preprocess
+from glyphscope.errors import DataMissing, InvalidRecipe, NotFound
+from glyphscope.store import Store
+from training import data, experiment, recipe
+from training.publish import publish
 
 WriteIdx = Callable[..., None]
 
@@ -78,3 +82,45 @@ def test_validation_is_held_out_by_class_and_by_seed(data_root: Path) -> None:
 def test_holding_out_everything_is_refused(data_root: Path) -> None:
     with pytest.raises(DataMissing, match="600"):
         data.hold_out(data.load("mnist", "train", data_root), 600, seed=0)
+
+
+def test_validation_may_be_a_share(data_root: Path) -> None:
+    how = recipe.load("mnist", ["split.validation=0.1"])
+    assert [len(split) for split in experiment.splits(how, data_root)] == [540, 60]
+    assert recipe.load("mnist", ["split.validation=50"]).model_dump_json().count("50.0") == 0
+    with pytest.raises(InvalidRecipe, match="whole number of images or a share below 1"):
+        recipe.load("mnist", ["split.validation=1.5"])
+
+
+@pytest.mark.slow
+def test_a_folder_of_ones_own_images_is_trained_judged_and_served(
+    tmp_path: Path, sample: dict[str, np.ndarray]
+) -> None:
+    """The real digits 0 to 3 as a user would bring them: dark on light, as large colour PNGs."""
+    for i, (pixels, label) in enumerate(
+        zip(sample["train_images"], sample["train_labels"], strict=True)
+    ):
+        if label < 4:
+            path = tmp_path / f"photos/digit {label}/{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(255 - pixels).resize((70, 70)).convert("RGB").save(path)
+    changes = [
+        f"dataset='folder:{tmp_path / 'photos'},size=24'", "network.name=mlp", "network.units=[64]",
+        "split.validation=0.2", "fit.epochs=8", "fit.batch_size=16", "fit.precision=float32",
+        "optimiser.name=adam", "optimiser.learning_rate=0.003", "augment={}",
+    ]  # fmt: skip
+    how = recipe.load("mnist", changes)
+    run = experiment.run_recipe(how, tmp_path, torch.device("cpu"), tmp_path / "runs", test=True)
+    metrics = run.read_json("metrics.json")["metrics"]
+    assert metrics["accuracy"] > 0.8  # chance is 0.25
+    assert list(metrics["per_class"]) == [f"digit {i}" for i in range(4)]
+    store = Store(tmp_path / "store")
+    manifest = publish(run, store, tmp_path, "own", None)
+    assert manifest.input.shape == (1, 24, 24)
+    test = data.load(how.dataset, "test", tmp_path)
+    seen = {image.numpy().tobytes() for image in test.images}
+    served = [
+        preprocess.image(path.read_bytes(), manifest.input).tobytes()
+        for path in (tmp_path / "photos").glob("*/*.png")
+    ]
+    assert seen <= set(served)

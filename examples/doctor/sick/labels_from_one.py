@@ -1,0 +1,38 @@
+"""Sick: labels run from 1 to 10, outputs from 0 to 9; PyTorch stops with an error."""
+
+from contextlib import suppress
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from examples.doctor.digits import digits, loader, main
+from training import doctor
+
+
+def train(seed: int) -> doctor.Patient:
+    torch.manual_seed(seed)
+    images, labels = digits()
+    data = loader(images, labels + 1)
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    patient = doctor.watch(network, optimiser)
+    with suppress(IndexError), patient:
+        for _ in range(8):
+            for images, labels in data:
+                loss = functional.cross_entropy(network(images), labels)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+    return patient
+
+
+if __name__ == "__main__":
+    main(train)

@@ -1,0 +1,37 @@
+"""Sick: validation images are drawn from the training set again."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from examples.doctor.digits import digits, loader, main
+from training import doctor
+
+
+def train(seed: int) -> doctor.Patient:
+    torch.manual_seed(seed)
+    images, labels = digits()
+    data = loader(images, labels)
+    drawn = torch.randperm(len(images))[:200]
+    validation = loader(images[drawn], labels[drawn])
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    with doctor.watch(network, optimiser, validation=validation) as patient:
+        for _ in range(8):
+            for images, labels in data:
+                loss = functional.cross_entropy(network(images), labels)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+    return patient
+
+
+if __name__ == "__main__":
+    main(train)

@@ -1,0 +1,117 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from glyphscope import checkpoint
+from glyphscope.errors import Conflict, InvalidInput
+from glyphscope.store import Store
+from training import evaluate, experiment, recipe
+from training.publish import public_name, publish
+from training.run import Run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own data: noisy 16x16 images, each mostly of its class's colour."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = rng.integers(0, 90, (120, 16, 16, 3), np.uint8)
+    images[np.arange(120), :, :, labels] += 120
+    path = tmp_path_factory.mktemp("someone's home") / "colours.npz"
+    np.savez(path, x_train=images[:90], y_train=labels[:90], x_test=images[90:], y_test=labels[90:])
+    return path
+
+
+@pytest.fixture(scope="module")
+def colour_run(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    changes = [
+        f"dataset=npz:{colours}", "name=colours", "split.validation=30", "network.name=card-cnn",
+        "network.features=[4]", "network.units=8", "augment={}", "fit.epochs=3",
+        "fit.batch_size=15", "fit.snapshots=1", "fit.precision=float32",
+    ]  # fmt: skip
+    how = recipe.load("mnist", changes)
+    runs = tmp_path_factory.mktemp("runs")
+    return experiment.run_recipe(how, colours.parent, CPU, runs, test=True)
+
+
+@pytest.fixture(scope="module")
+def published(colour_run: Run, colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The version's folder."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    manifest = publish(colour_run, store, colours.parent, None, "candidate")
+    assert store.aliases("colours") == {"candidate": 1}
+    return store.path(store.resolve(manifest.ref))
+
+
+def test_a_users_own_colour_data_is_published_without_its_path(
+    published: Path, colours: Path
+) -> None:
+    manifest = checkpoint.load(published).manifest
+    assert manifest.input.channels == 3
+    assert manifest.training is not None
+    assert manifest.metrics is not None
+    assert manifest.training.dataset == manifest.metrics.split == "npz:colours.npz"
+    assert manifest.training.recipe["dataset"] == "npz:colours.npz"
+    for path in published.iterdir():
+        assert str(colours.parent).encode() not in path.read_bytes(), path.name
+        assert b"someone" not in path.read_bytes(), path.name
+    assert "publisher's own" in (published / "MODEL_CARD.md").read_text()
+
+
+def test_snapshots_stay_with_the_run(published: Path, colour_run: Run) -> None:
+    assert len(colour_run.snapshots()) == 4
+    files = set(checkpoint.read_manifest(published).files)
+    assert files == {
+        "model.safetensors", "first_layer.safetensors", "model.onnx",
+        "history.json", "examples.safetensors", "MODEL_CARD.md",
+    }  # fmt: skip
+    assert {path.name for path in published.iterdir()} == {*files, "manifest.json"}
+
+
+def test_the_onnx_file_knows_labels_and_normalisation(published: Path) -> None:
+    manifest = checkpoint.read_manifest(published)
+    model = onnx.load(published / "model.onnx")
+    known = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(known["labels"]) == list(manifest.labels.names)
+    assert json.loads(known["input"])["mean"] == list(manifest.input.mean)
+    assert manifest.onnx is not None
+    assert manifest.onnx.checked_images == 30
+
+
+def test_a_run_without_figures_or_with_a_bad_name_leaves_nothing(
+    colour_run: Run, colours: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="a model's name must match"):
+        publish(colour_run, Store(tmp_path / "store"), colours.parent, "My Model", None)
+    shutil.copytree(colour_run.folder, tmp_path / "run")
+    (tmp_path / "run/metrics.json").unlink()
+    with pytest.raises(Conflict, match="has not been evaluated"):
+        publish(Run(tmp_path / "run"), Store(tmp_path / "store"), colours.parent, None, None)
+    assert not (tmp_path / "store").exists()
+    assert evaluate.recorded(colour_run) is not None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "public"),
+    [
+        ("mnist", "mnist"),
+        ("npz:/home/someone/letters.npz", "npz:letters.npz"),
+        ("folder:/home/someone/photos/", "folder:photos"),
+        ("folder:~/a, b,size=48,channels=1", "folder:a, b,size=48,channels=1"),
+    ],
+)
+def test_only_the_last_part_of_a_path_is_told(dataset: str, public: str) -> None:
+    assert public_name(dataset) == public
+
+
+def test_here_has_a_name_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "photos")
+    assert public_name("folder:.") == "folder:photos"
