@@ -69,8 +69,8 @@ def test_the_file_says_how_to_use_it(exported: export.Exported, trained: Subject
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", onnx_export.OPSETS[1:])
-def test_every_opset_that_is_offered_is_the_files_own(
+@pytest.mark.parametrize("opset", [20, onnx_export.OPSETS[-1]])
+def test_another_opset_is_the_files_own(
     trained: Subject, data_root: Path, tmp_path: Path, opset: int
 ) -> None:
     found = export.export(trained, tmp_path / "x.onnx", data_root, opset)

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 
 from glyphscope.errors import Conflict, NotFound
 from glyphscope.networks import Network
+from tests.conftest import require
 from training import data, experiment, recipe, resume
 from training.evaluate import evaluate
 from training.fit import Diverged, Trainer
@@ -302,3 +304,19 @@ def test_validation_and_normalisation_never_see_the_test_set(start: Start, data_
     pixels = train.images.double() / 255
     assert spec.mean[0] == pytest.approx(float(pixels.mean()), abs=1e-4)
     assert spec.std[0] == pytest.approx(float(pixels.std(correction=0)), abs=1e-4)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_an_epoch_of_mnist_fast_is_enough_for_99_percent(tmp_path: Path) -> None:
+    root = Path(os.environ.get("GLYPHSCOPE_DATA", "/nowhere"))
+    if not (root / "MNIST").is_dir():
+        require("data", "GLYPHSCOPE_DATA lacks MNIST")
+    run = experiment.run_recipe(recipe.load("mnist-fast"), root, CPU, tmp_path)
+    assert len(run.history()) == 1
+    spec = experiment.input_spec(run.recipe, experiment.splits(run.recipe, root)[0])
+    test = data.load("mnist", "test", root)
+    logits = logits_of(experiment.trained(run, spec), test, spec)
+    accuracy = float((logits.argmax(1) == test.labels).double().mean())
+    # 99.08 % with a deviation of 0.07 over 5 seeds: this is four deviations below.
+    assert accuracy > 0.988

@@ -16,18 +16,10 @@ from training import data, device, report
 from training import evaluate as evaluation
 from training import subject as subjects
 from training.evaluate import Evaluation
-from training.options import Data, Device, Runs, StoreFolder, console
+from training.options import Data, Device, Runs, StoreFolder, Target, console, find_run
 from training.record import Record
 from training.run import Run
 from training.subject import Subject
-
-Target = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN|MODEL[@VERSION]",
-        help="A run's folder, its name in --runs, or a published model of --store.",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ def evaluate(
     if split not in evaluation.FILES:
         raise NotFound("split", split, evaluation.FILES)
     way = Way(data.data_root(data_root), device.choose(device_name), split, quick, with_report)
-    run = _run(target, runs)
+    run = find_run(target, runs)
     if run is None:
         _published(target, Store(store), runs, way, dataset)
     elif dataset is not None:
@@ -136,16 +128,6 @@ def _look(subject: Subject, folder: Path, way: Way) -> None:
     _show(Evaluation(record.calibration, record.metrics, record))
     if way.report:
         _write(record, folder)
-
-
-def _run(target: str, runs: Path) -> Run | None:
-    """None where it must be a published model."""
-    for folder in (Path(target), runs / target):
-        if (folder / "recipe.json").is_file():
-            return Run.open(folder)
-    if re.fullmatch(r"[^/@]+(@[^/@]+)?", target):
-        return None
-    return Run.open(Path(target))
 
 
 def _write(record: Record, folder: Path) -> None:

@@ -116,10 +116,10 @@ def _sum_up(job: Trainer, run: Run) -> None:
     best = max(history, key=lambda e: (e.validation_accuracy, e.epoch))
     seconds = sum(e.seconds for e in history)
     images = len(history) * job.steps * job.batch_size
-    early = len(history) < job.recipe.fit.epochs
-    why = f", stopped after {job.recipe.fit.patience} epochs without a better one" if early else ""
+    if len(history) < job.recipe.fit.epochs:
+        console.print(f"stopped early, by fit.patience={job.recipe.fit.patience}")
     table = _table()
-    table.add_row("best epoch", f"{best.epoch} of {len(history)}{why}")
+    table.add_row("best epoch", f"{best.epoch} of {len(history)}")
     table.add_row(
         f"validation accuracy (n = {len(job.validation):,})", f"{best.validation_accuracy:.2%}"
     )
@@ -149,7 +149,9 @@ def _show(found: Plan) -> None:
     layers.add_column("parameters", justify="right")
     for layer in found.layers:
         shape = " x ".join(str(n) for n in layer.output_shape)
-        layers.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
+        # A block's parameters are those of the layers inside it, which are listed too.
+        own = "" if layer.kind == "residual" else f"{layer.parameters:,}"
+        layers.add_row(layer.name, layer.kind, shape, own)
     console.print(layers)
     table = _table()
     table.add_row("parameters", f"{found.parameters:,}")
