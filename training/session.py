@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from glyphscope.errors import InvalidRecipe
 from glyphscope.networks import Network, build, place
 from glyphscope.preprocess import normalise
 from glyphscope.spec import InputSpec
@@ -104,11 +105,18 @@ class Session:
 
     def restore(self, state: dict[str, Any]) -> list[Epoch]:
         """Gives the history of the epochs that are done."""
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self.average:
-            self.average.load_state_dict(state["average"])
-        history = [Epoch(**record) for record in state["history"]]
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+            history = [Epoch(**record) for record in state["history"]]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InvalidRecipe(
+                f"{self.run.folder}/state.pt cannot be resumed: it was written by another "
+                f"Glyphscope or for another network ({reason}); start anew without --resume"
+            ) from None
         self.done = len(history)
         return history
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glyphscope.errors import Conflict, NotFound
+from glyphscope.errors import Conflict, InvalidRecipe, NotFound
 from glyphscope.networks import Network
 from tests.conftest import require
 from training import data, experiment, recipe, resume
@@ -320,3 +320,16 @@ def test_an_epoch_of_mnist_fast_is_enough_for_99_percent(tmp_path: Path) -> None
     accuracy = float((logits.argmax(1) == test.labels).double().mean())
     # 99.08 % with a deviation of 0.07 over 5 seeds: this is four deviations below.
     assert accuracy > 0.988
+
+
+def test_a_state_that_does_not_fit_is_refused(start: Start) -> None:
+    job = start("fit.epochs=2")
+    epochs = job.epochs()
+    next(epochs)
+    epochs.close()
+    state = job.run.state()
+    assert state
+    del state["history"]  # as an older Glyphscope wrote it
+    job.run.save_state(state)
+    with pytest.raises(InvalidRecipe, match="cannot be resumed: it was written by another"):
+        next(job.epochs())

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.conftest import require
 from training import cli
 from training.fit import Diverged
 
@@ -137,11 +139,20 @@ def test_learning_batches_by_heart(invoke: Invoke, tmp_path: Path) -> None:
 
 
 def test_the_run_holds_the_curves_and_both_weights(invoke: Invoke, tmp_path: Path) -> None:
-    done = invoke("--tensorboard", "--set=fit.snapshots=true")
+    done = invoke("--set=fit.snapshots=true")
     assert done.exit_code == 0, done.output
     (run,) = (tmp_path / "runs").iterdir()
     files = {path.name for path in run.iterdir()}
     assert files == {
         "recipe.json", "machine.json", "state.pt", "model.safetensors", "last.safetensors",
-        "snapshots", "history.json", "log.jsonl", "curves.png", "tensorboard",
+        "snapshots", "history.json", "log.jsonl", "curves.png",
     }  # fmt: skip
+
+
+def test_tensorboard_is_an_option(invoke: Invoke, tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorboard") is None:
+        require("tensorboard", "TensorBoard is not installed: pip install tensorboard")
+    done = invoke("--tensorboard")
+    assert done.exit_code == 0, done.output
+    (run,) = (tmp_path / "runs").iterdir()
+    assert list((run / "tensorboard").glob("events.out.*"))

@@ -1,4 +1,5 @@
 import importlib
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,14 @@ from PIL import Image
 from glyphscope.catalogue import network_spec
 from glyphscope.errors import InvalidRecipe
 from glyphscope.networks import build
+from tests.conftest import require
 from training import experiment, recipe, resume, tensorboard
 from training.fit import Trainer
 from training.run import Run
 from training.tensorboard_graph import graph
+
+if importlib.util.find_spec("tensorboard") is None:
+    require("tensorboard", "TensorBoard is not installed: pip install tensorboard")
 
 Start = Callable[..., Trainer]
 

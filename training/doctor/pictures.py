@@ -39,8 +39,7 @@ def loss(record: Record, finding: Finding) -> Figure:
     if floor := finding.numbers.get("floor", 0.0):
         lines[floor] = f"floor {floor:.3f}"
     if len(values) and values.min() > 0 and values.max() > 8 * max([*lines, values[0]]):
-        axes.set_yscale("log")
-        _plain_log(axes)
+        _log(axes)
     else:
         axes.set_ylim(bottom=min(0.0, float(values.min(initial=0))))
     for level, said in lines.items():
@@ -113,7 +112,7 @@ def gradient_norm(record: Record, _: Finding) -> Figure:
     measured = [(i, s) for i, s in enumerate(record.steps, 1) if s.gradients]
     norms = [math.hypot(*step.gradients.values()) for _, step in measured]
     if max(norms, default=0) > 100 * max(norms[0], 1e-9):
-        axes.set_yscale("log")
+        _log(axes)
     axes.plot([i for i, _ in measured], norms, color=ACCENT, linewidth=1.8)
     axes.set_xlabel(record.unit)
     title(axes, "Norm of the gradient that the optimiser is given")
@@ -214,7 +213,7 @@ def gradients(record: Record, _: Finding) -> Figure:
     for values, colour, said in ((measured[-1], BAR, "last"), (measured[0], ACCENT, "first step")):
         shown = [value if value > 0 else math.nan for value in values.values()]
         axes.plot(range(len(shown)), shown, "o-", color=colour, markersize=4, label=said)
-    axes.set_yscale("log")
+    _log(axes)
     names = [_short(name) for name in measured[0]]
     axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 5 else 0)
     axes.legend(frameon=False, fontsize=9, labelcolor=QUIET)
@@ -236,7 +235,7 @@ def updates(record: Record, _: Finding) -> Figure:
             alpha=1 if last else 0.4 + 0.6 * place / len(names),
             linewidth=1.4,
         )
-    axes.set_yscale("log")
+    _log(axes)
     _line(axes, 1e-3, "1/1000, as usual")
     axes.set_xlabel("step; one line a layer, the last one coloured")
     title(axes, "Change of the weights in a step, over their size")
@@ -323,7 +322,8 @@ def _horizontal(axes: Axes) -> None:
     axes.grid(axis="x", color=LINE, linewidth=0.8)
 
 
-def _plain_log(axes: Axes) -> None:
+def _log(axes: Axes) -> None:
+    axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 

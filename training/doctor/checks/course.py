@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from training.doctor import thresholds as t
+from training.doctor.checks.wiring import joined
 from training.doctor.figures import Figures
 from training.doctor.findings import Finding, found
 from training.doctor.record import Record
@@ -37,7 +38,7 @@ def _rate_high(record: Record, f: Figures) -> Iterator[Finding]:
     last = f"ends at {f.end:.3g}" if math.isfinite(record.losses[-1]) else "is lost"
     yield found(
         "learning-rate-high",
-        f"At a learning rate of {max(s.rate for s in record.steps):g} {' and '.join(shows)}. "
+        f"At a learning rate of {max(s.rate for s in record.steps):g} {joined(shows)}. "
         f"The loss {last}, after {f.start:.3g} at the start.",
         severity=None if stuck else "note",
         learning_rate=max(s.rate for s in record.steps),

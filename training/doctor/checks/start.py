@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from training.doctor import thresholds as t
-from training.doctor.checks.wiring import listed
+from training.doctor.checks.wiring import joined, listed
 from training.doctor.figures import Figures
 from training.doctor.findings import Finding, found
 from training.doctor.record import Record
@@ -57,7 +57,7 @@ def _large(record: Record, f: Figures) -> Iterator[Finding]:
         "init-scale",
         f"Weights are too large: {w.name} has standard deviation {w.gain / w.fan_in**0.5:.3g} at "
         f"{w.fan_in} inputs, {w.gain:.1f} times 1 / sqrt(inputs); He takes 1.4, Glorot 1. "
-        f"So {' and '.join(shows)}.",
+        f"So {joined(shows)}.",
         gain=w.gain,
         start=f.start,
         chance=f.chance,
