@@ -69,7 +69,8 @@ LINES = (
     Line("course: dead ReLUs", t.DEAD, lambda _, f: f.dead, ("dead_relus",)),
     Line("course: lowest loss over start", t.MOVED, lambda _, f: f.best / f.reference,
          ("learning_rate_low", "vanishing_gradients", "dead_relus", "zero_init")),
-    Line("end: held-out loss over its lowest", t.RISE, lambda _, f: f.rise, ("overfitting",)),
+    Line("end: climb of the held-out loss over ln K", t.CLIMB,
+         lambda _, f: f.climb, ("overfitting",)),
 )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class Figures:
 
     ``dead``, ``extreme``: share of the worst layer; ``fall``: gradient of the first weight over
     that of the last, root mean squares. ``neighbours``: how much oftener a label follows itself
-    than by chance. ``rise``: held-out loss at the end over its lowest; ``gap``: training loss at
+    than by chance. ``climb``: held-out loss at the end above its lowest, over ln K; ``gap``: training loss at
     the end over that of then.
     """
 
@@ -65,7 +65,7 @@ class Figures:
     probe_chance: float | None
     probe_n: int
     first_seen_z: float | None
-    rise: float | None
+    climb: float | None
     gap: float | None
     leaked: float | None
 
@@ -86,7 +86,7 @@ def figures(record: Record) -> Figures:
     extreme, extreme_layer = extreme_share(record, first=False)
     probe, probe_chance, probe_n = _probe(stream)
     neighbours, z = _neighbours(stream.labels)
-    rise, gap = _held_out(record)
+    climb, gap = _held_out(record)
     chance = math.log(record.classes) if record.classes > 1 else None
     start = losses[0] if losses else math.nan
     return Figures(
@@ -114,7 +114,7 @@ def figures(record: Record) -> Figures:
         probe_chance=probe_chance,
         probe_n=probe_n,
         first_seen_z=_first_seen(stream, probe_chance),
-        rise=rise,
+        climb=climb,
         gap=gap,
         leaked=_leaked(record),
     )
@@ -248,16 +248,17 @@ def _first_seen(stream: Stream, chance: float | None) -> float | None:
 
 
 def _held_out(record: Record) -> tuple[float | None, float | None]:
-    """(held-out loss now over its lowest, training loss now over that of then): medians of three
-    evaluations, since a single one can be a fluke."""
+    """(rise of the held-out loss from its lowest over ln K, training loss now over that of then):
+    medians of three evaluations, since a single one can be a fluke."""
     smooth = smoothed(record)
-    if len(smooth) < 3:
+    if len(smooth) < 3 or record.classes < 2:
         return None, None
     lowest = min(smooth, key=lambda point: point[1])
     width = max(5, len(record.losses) // 20)
     then = median(record.losses[max(lowest[0] - width, 0) : lowest[0]] or [math.nan])
     now = median(record.losses[-width:])
-    return smooth[-1][1] / max(lowest[1], 1e-9), now / max(then, 1e-9)
+    climb = (smooth[-1][1] - lowest[1]) / math.log(record.classes)
+    return climb, now / max(then, 1e-9)
 
 
 def smoothed(record: Record) -> list[tuple[int, float]]:

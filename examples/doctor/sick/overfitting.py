@@ -1,4 +1,4 @@
-"""Sick: a large network learns 300 images by heart, with four wrong labels in ten among them."""
+"""Sick: a large network learns 600 images by heart, the three wrong labels in ten as well."""
 
 import torch
 from torch import nn
@@ -11,20 +11,19 @@ from training import doctor
 def train(seed: int) -> doctor.Patient:
     torch.manual_seed(seed)
     images, labels = digits()
-    images, labels = images[:300], labels[:300]
-    wrong = torch.rand(300) < 0.4
-    labels = torch.where(wrong, torch.randint(10, (300,)), labels)
-    data = loader(images, labels)
+    wrong = torch.rand(600) < 0.3
+    labels = torch.where(wrong, torch.randint(10, (600,)), labels)
+    data = loader(images, labels, batch_size=64)
     test = loader(*digits("test"))
     network = nn.Sequential(
         nn.Flatten(),
-        nn.Linear(784, 256),
+        nn.Linear(784, 128),
         nn.ReLU(),
-        nn.Linear(256, 256),
+        nn.Linear(128, 128),
         nn.ReLU(),
-        nn.Linear(256, 10),
+        nn.Linear(128, 10),
     )
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.003)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     with doctor.watch(network, optimiser, validation=test) as patient:
         for _ in range(30):
             for images, labels in data:

@@ -112,16 +112,16 @@ def _end(record: Record, f: Figures) -> Iterator[Finding]:
 
 
 def _overfitting(record: Record, f: Figures) -> Iterator[Finding]:
-    if f.rise is None or f.gap is None or f.rise < t.RISE or f.gap > 0.5:
+    if f.climb is None or f.gap is None or f.climb < t.CLIMB or f.gap > t.LEARNED:
         return
     lowest = min(record.held_out, key=lambda h: h.loss)
     last = record.held_out[-1]
     yield found(
         "overfitting",
         f"The loss on {last.n:,} held-out images was lowest after {record.unit} {lowest.step} "
-        f"({lowest.loss:.3f}) and is {last.loss:.3f} now, {f.rise:.1f} times as high, while the "
+        f"({lowest.loss:.3f}) and is {last.loss:.3f} now, while the "
         f"training loss fell to {f.end:.3g}. Held-out accuracy: {last.accuracy:.1%}.",
-        rise=f.rise,
+        climb=f.climb,
         lowest_step=lowest.step,
         accuracy=last.accuracy,
     )
