@@ -68,12 +68,20 @@ def test_a_worker_that_dies_costs_its_cell_only(
     assert watcher.results[0].reason == "its process ended with exit code -9"
 
 
+# A shell's background jobs ignore Ctrl-C, and children inherit that.
+MAIN = """
+import signal, training.cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+training.cli.main()
+"""
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_the_workers_and_the_same_command_goes_on(
     train_only: Path, tmp_path: Path
 ) -> None:
     command = [
-        sys.executable, "-m", "training.cli", "sweep", "mnist", "--data", str(train_only),
+        sys.executable, "-c", MAIN, "sweep", "mnist", "--data", str(train_only),
         "--out", str(tmp_path / "out"), "--jobs", "2", "--replicates", "3",
         "--set=split.validation=100", "--set=network.name=mlp", "--set=network.units=[8]",
         "--over=fit.epochs=1,60",
