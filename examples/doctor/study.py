@@ -43,7 +43,7 @@ def _start(_: Record, f: Figures) -> float | None:
 
 
 LINES = (
-    Line("labels: linear probe above chance, standard errors", t.Z_CHANCE, _z,
+    Line("labels: linear probe above chance, standard errors", t.Z_PROBE, _z,
          ("shuffled_labels",)),
     Line("order: equal neighbours above chance", t.NEIGHBOURS,
          lambda _, f: f.neighbours, ("unshuffled",)),

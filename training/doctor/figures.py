@@ -17,7 +17,10 @@ from training.doctor.thresholds import LEARNED, MOVED
 ENOUGH = {"step": 40, "epoch": 2}
 """Below this, a loss that has not moved says nothing."""
 
-MIN_PROBED = 200
+MIN_SEEN = 200
+"""Images before order or dead units are judged."""
+
+MIN_PROBED = 400
 """Images that the probe of the labels needs, half of them to judge it."""
 
 EARLY = 20
@@ -37,8 +40,8 @@ class Figures:
 
     ``dead``, ``extreme``: share of the worst layer; ``fall``: gradient of the first weight over
     that of the last, root mean squares. ``neighbours``: how much oftener a label follows itself
-    than by chance. ``climb``: held-out loss at the end above its lowest, over ln K; ``gap``: training loss at
-    the end over that of then.
+    than by chance. ``climb``: held-out loss at the end above its lowest, over ln K;
+    ``gap``: training loss at the end over that of then.
     """
 
     steps: int
@@ -147,7 +150,7 @@ def dead_share(record: Record) -> tuple[float | None, str]:
     shares = {
         layer.name: _dead(layer.late)
         for layer in record.layers.values()
-        if layer.kind == "relu" and sum(h.images for h in layer.late) >= MIN_PROBED
+        if layer.kind == "relu" and sum(h.images for h in layer.late) >= MIN_SEEN
     }
     worst = max(shares, key=shares.__getitem__, default="")
     return shares.get(worst), worst
@@ -223,7 +226,7 @@ def _entropy(labels: Sequence[int]) -> float | None:
 def _neighbours(labels: Sequence[int]) -> tuple[float | None, float | None]:
     """(observed - expected share of equal neighbours, the same in standard errors)."""
     n = len(labels) - 1
-    if n < MIN_PROBED:
+    if n < MIN_SEEN:
         return None, None
     share = np.bincount(labels) / len(labels)
     expected = float((share**2).sum())

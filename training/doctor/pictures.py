@@ -4,51 +4,57 @@ PICTURES: dict[name, (Record, Finding) -> Figure]; ``Ailment.picture`` names one
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from matplotlib.transforms import Transform
-from torch import Tensor
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from training.doctor.canvas import (
+    across,
+    figure,
+    grid,
+    horizontal,
+    line,
+    log,
+    running_median,
+    shaped,
+    short,
+    spaced,
+)
 from training.doctor.figures import root_mean_square, smoothed, update_ratios
 from training.doctor.findings import Finding
-from training.doctor.record import Layer, Record, Weight
+from training.doctor.record import Record
 from training.doctor.stream import fingerprints
 from training.plots import ACCENT, BAR, INK, LINE, QUIET, dress, title
 
 Draw = Callable[[Record, Finding], Figure]
 
-_LAYERS = 6
-"""Layers drawn beside each other; of more, evenly spaced ones."""
-
 
 def loss(record: Record, finding: Finding) -> Figure:
     """Every step thin, a running median thick; ln K and, where there is one, the floor."""
-    made, axes = _figure(7.2, 3.2)
+    made, axes = figure(7.2, 3.2)
     every = np.array(record.losses, dtype=float)
     finite = np.isfinite(every)
     steps, values = np.arange(1, len(every) + 1)[finite], every[finite]
     axes.plot(steps, values, color=BAR, linewidth=0.9)
-    axes.plot(steps, _running_median(values, max(3, len(values) // 25)), color=ACCENT, lw=1.8)
+    axes.plot(steps, running_median(values, max(3, len(values) // 25)), color=ACCENT, lw=1.8)
     lines = {}
     if record.classes > 1:
         lines[math.log(record.classes)] = f"ln {record.classes} = {math.log(record.classes):.3f}"
     if floor := finding.numbers.get("floor", 0.0):
         lines[floor] = f"floor {floor:.3f}"
     if len(values) and values.min() > 0 and values.max() > 8 * max([*lines, values[0]]):
-        _log(axes)
+        log(axes)
     else:
         axes.set_ylim(bottom=min(0.0, float(values.min(initial=0))))
     for level, said in lines.items():
-        _line(axes, level, said, above=level != floor)
+        line(axes, level, said, above=level != floor)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not finite.all():
         lost = int(np.argmin(finite)) + 1
         axes.axvline(lost, color=INK, linewidth=0.8, linestyle=":")
-        axes.annotate("not finite from here", (lost, 0.9), (-5, 0), xycoords=_across(axes),
+        axes.annotate("not finite from here", (lost, 0.9), (-5, 0), xycoords=across(axes),
                       textcoords="offset points", ha="right", fontsize=8, color=QUIET)  # fmt: skip
     axes.set_xlabel(record.unit)
     title(axes, f"Loss of each {record.unit}, and its running median")
@@ -56,7 +62,7 @@ def loss(record: Record, finding: Finding) -> Figure:
 
 
 def order(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 2.8)
+    made, axes = figure(7.2, 2.8)
     labels = record.stream.labels[:2000]
     axes.plot(range(1, len(labels) + 1), labels, ".", color=ACCENT, markersize=2.5)
     axes.set_xlabel("image, as it came to the network")
@@ -66,7 +72,7 @@ def order(record: Record, _: Finding) -> Figure:
 
 
 def labels(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 2.8)
+    made, axes = figure(7.2, 2.8)
     low, high = record.label_range or (0, 0)
     k = record.classes
     axes.barh([1], [k - 1], left=0, height=0.34, color=BAR)
@@ -81,7 +87,7 @@ def labels(record: Record, _: Finding) -> Figure:
 
 def examples(record: Record, _: Finding) -> Figure:
     shown = list(zip(record.stream.shown, record.stream.small_labels, strict=False))
-    return _grid([image for image, _ in shown], [f"{label}" for _, label in shown],
+    return grid([image for image, _ in shown], [f"{label}" for _, label in shown],
                  "Images as the network gets them, and the label of each")  # fmt: skip
 
 
@@ -93,11 +99,11 @@ def leak(record: Record, _: Finding) -> Figure:
         for image, key in zip(batch, fingerprints(batch), strict=True)
         if key in known
     ]
-    return _grid(twice[:16], [], "Validation images that were trained on")
+    return grid(twice[:16], [], "Validation images that were trained on")
 
 
 def inputs(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 2.8)
+    made, axes = figure(7.2, 2.8)
     values = record.inputs.values
     axes.hist([] if values is None else values.numpy(), bins=60, color=ACCENT, log=True)
     axes.axvspan(-1, 1, color=BAR, alpha=0.45, linewidth=0)
@@ -108,11 +114,11 @@ def inputs(record: Record, _: Finding) -> Figure:
 
 
 def gradient_norm(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 2.8)
+    made, axes = figure(7.2, 2.8)
     measured = [(i, s) for i, s in enumerate(record.steps, 1) if s.gradients]
     norms = [math.hypot(*step.gradients.values()) for _, step in measured]
     if max(norms, default=0) > 100 * max(norms[0], 1e-9):
-        _log(axes)
+        log(axes)
     axes.plot([i for i, _ in measured], norms, color=ACCENT, linewidth=1.8)
     axes.set_xlabel(record.unit)
     title(axes, "Norm of the gradient that the optimiser is given")
@@ -125,14 +131,14 @@ def parameters(record: Record, finding: Finding) -> Figure:
     moved = [(w.name, w.units * w.fan_in, w.name in still) for w in record.weights]
     known = {w.name for w in record.weights}
     rows = [*((n, size, True) for n, size in record.wiring.missing if n not in known), *moved]
-    made, axes = _figure(7.2, 1.0 + 0.3 * len(rows))
+    made, axes = figure(7.2, 1.0 + 0.3 * len(rows))
     places = np.arange(len(rows))[::-1]
     colours = [ACCENT if stands else BAR for _, _, stands in rows]
     axes.barh(places, [size for _, size, _ in rows], color=colours, height=0.55)
-    axes.set_yticks(places, [_short(name) for name, _, _ in rows])
+    axes.set_yticks(places, [short(name) for name, _, _ in rows])
     axes.set_xscale("log")
     axes.set_xlim(left=0.6)
-    _horizontal(axes)
+    horizontal(axes)
     axes.set_xlabel("weights; coloured: not changed by any step")
     title(axes, "Parameters")
     return made
@@ -140,7 +146,7 @@ def parameters(record: Record, finding: Finding) -> Figure:
 
 def chain(record: Record, _: Finding) -> Figure:
     pairs = record.wiring.rows[:4]
-    made, axes = _figure(7.2, 0.6 + 0.75 * len(pairs))
+    made, axes = figure(7.2, 0.6 + 0.75 * len(pairs))
     axes.set_axis_off()
     for row, (a, b) in enumerate(reversed(pairs)):
         for x, name in ((0.24, a), (0.76, b)):
@@ -156,22 +162,22 @@ def chain(record: Record, _: Finding) -> Figure:
 
 
 def units(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 0.9 + 0.42 * len(record.weights))
+    made, axes = figure(7.2, 0.9 + 0.42 * len(record.weights))
     places = np.arange(len(record.weights))[::-1]
     axes.barh(places, [w.units for w in record.weights], color=LINE, height=0.5)
     axes.barh(places, [w.distinct for w in record.weights], color=ACCENT, height=0.5)
     for place, w in zip(places, record.weights, strict=True):
         said = f"{w.distinct} of {w.units}"
         axes.text(w.units, place, f"  {said}", va="center", color=QUIET, fontsize=9)
-    axes.set_yticks(places, [_shaped(w) for w in record.weights])
-    _horizontal(axes)
+    axes.set_yticks(places, [shaped(w) for w in record.weights])
+    horizontal(axes)
     axes.set_xlim(0, 1.15 * max(w.units for w in record.weights))
     title(axes, "Units that differ from each other at the start")
     return made
 
 
 def gains(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 1.3 + 0.36 * len(record.weights))
+    made, axes = figure(7.2, 1.3 + 0.36 * len(record.weights))
     places = np.arange(len(record.weights))[::-1]
     values = [max(w.gain, 1e-6) for w in record.weights]
     axes.plot(values, places, "o", color=ACCENT, markersize=7)
@@ -179,8 +185,8 @@ def gains(record: Record, _: Finding) -> Figure:
     axes.axvspan(0.5, 1.5, color=BAR, alpha=0.35, linewidth=0)
     axes.set_xlim(min(0.2, min(values) / 2), max(5.0, max(values) * 2))
     axes.set_ylim(-0.7, len(values) - 0.3)
-    axes.set_yticks(places, [_shaped(w) for w in record.weights])
-    _horizontal(axes)
+    axes.set_yticks(places, [shaped(w) for w in record.weights])
+    horizontal(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("deviation x sqrt(inputs); grey: PyTorch's default 0.58, Glorot 1, He 1.4")
     title(axes, "How large the weights start")
@@ -189,7 +195,7 @@ def gains(record: Record, _: Finding) -> Figure:
 
 def activations(record: Record, _: Finding) -> Figure:
     """Before the first step grey, at the last measured one coloured."""
-    layers = _spaced([layer for layer in record.layers.values() if not layer.answers])
+    layers = spaced([layer for layer in record.layers.values() if not layer.answers])
     made = Figure(figsize=(7.2, 2.7), layout="constrained")
     made.get_layout_engine().set(w_pad=0.12)  # type: ignore[union-attr,call-arg]
     for axes, layer in zip(np.ravel(made.subplots(1, len(layers))), layers, strict=True):
@@ -208,13 +214,13 @@ def activations(record: Record, _: Finding) -> Figure:
 
 
 def gradients(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 3.0)
+    made, axes = figure(7.2, 3.0)
     measured = [root_mean_square(record, s) for s in record.steps if s.gradients] or [{}]
     for values, colour, said in ((measured[-1], BAR, "last"), (measured[0], ACCENT, "first step")):
         shown = [value if value > 0 else math.nan for value in values.values()]
         axes.plot(range(len(shown)), shown, "o-", color=colour, markersize=4, label=said)
-    _log(axes)
-    names = [_short(name) for name in measured[0]]
+    log(axes)
+    names = [short(name) for name in measured[0]]
     axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 5 else 0)
     axes.legend(frameon=False, fontsize=9, labelcolor=QUIET)
     title(axes, "Gradient of each layer's weights, root mean square")
@@ -222,7 +228,7 @@ def gradients(record: Record, _: Finding) -> Figure:
 
 
 def updates(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 3.0)
+    made, axes = figure(7.2, 3.0)
     measured = [(i, update_ratios(s)) for i, s in enumerate(record.steps, 1) if s.updates]
     names = [w.name for w in record.weights]
     for place, name in enumerate(names):
@@ -235,17 +241,17 @@ def updates(record: Record, _: Finding) -> Figure:
             alpha=1 if last else 0.4 + 0.6 * place / len(names),
             linewidth=1.4,
         )
-    _log(axes)
-    _line(axes, 1e-3, "1/1000, as usual")
+    log(axes)
+    line(axes, 1e-3, "1/1000, as usual")
     axes.set_xlabel("step; one line a layer, the last one coloured")
     title(axes, "Change of the weights in a step, over their size")
     return made
 
 
 def held_out(record: Record, _: Finding) -> Figure:
-    made, axes = _figure(7.2, 3.2)
+    made, axes = figure(7.2, 3.2)
     values = np.array(record.losses)
-    training = _running_median(values, max(5, len(values) // 20))
+    training = running_median(values, max(5, len(values) // 20))
     axes.plot(range(1, len(values) + 1), training, color=BAR, linewidth=1.8)
     points = [(h.step, h.loss) for h in record.held_out]
     axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1, alpha=0.5)
@@ -258,81 +264,6 @@ def held_out(record: Record, _: Finding) -> Figure:
     axes.set_xlabel(record.unit)
     title(axes, "Loss: training grey, held-out images coloured")
     return made
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """The margins follow the labels, which are as long as a user's names of layers."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr,call-arg]
-    return made, dress(made.subplots())
-
-
-def _running_median(values: np.ndarray, width: int) -> list[float]:
-    return [float(np.median(values[max(i - width, 0) : i + 1])) for i in range(len(values))]
-
-
-def _across(axes: Axes) -> Transform:
-    """x in data, y in 0..1 of the axes."""
-    found: Transform = axes.get_xaxis_transform()
-    return found
-
-
-def _grid(images: Sequence[Tensor], captions: Sequence[str], said: str) -> Figure:
-    made = Figure(figsize=(7.2, 2.5 if len(images) > 8 else 1.6), layout="constrained")
-    made.suptitle(said, x=0.01, ha="left", color=INK, fontsize=10.5)
-    rows = 2 if len(images) > 8 else 1
-    cells = np.ravel(made.subplots(rows, 8))
-    for place, axes in enumerate(cells):
-        axes.set_axis_off()
-        if place < len(images):
-            axes.imshow(_picture(images[place]), cmap="gray", interpolation="nearest")
-        if place < len(captions):
-            axes.set_title(captions[place], fontsize=9, color=ACCENT, pad=2)
-    return made
-
-
-def _picture(image: Tensor) -> np.ndarray:
-    """(C, H, W) or flat -> (H, W) or (H, W, 3), stretched to 0..1."""
-    x = image.float()
-    side = math.isqrt(x.numel())
-    if x.dim() == 1:
-        x = x[None] if side * side != x.numel() else x.view(side, side)
-    if x.dim() == 3:
-        x = x[:3].movedim(0, -1) if len(x) >= 3 else x[0]
-    low, high = float(x.min()), float(x.max())
-    picture: np.ndarray = ((x - low) / max(high - low, 1e-6)).numpy()
-    return picture
-
-
-def _spaced(items: list[Layer]) -> list[Layer]:
-    if len(items) <= _LAYERS:
-        return items
-    picks = np.linspace(0, len(items) - 1, _LAYERS).round().astype(int)
-    return [items[i] for i in picks]
-
-
-def _line(axes: Axes, level: float, said: str, above: bool = True) -> None:
-    axes.axhline(level, color=QUIET, linewidth=0.9, linestyle="--")
-    axes.annotate(said, (1, level), (-2, 3 if above else -11), xycoords=axes.get_yaxis_transform(),
-                  textcoords="offset points", ha="right", fontsize=8.5, color=QUIET)  # fmt: skip
-
-
-def _horizontal(axes: Axes) -> None:
-    axes.grid(False, axis="y")
-    axes.grid(axis="x", color=LINE, linewidth=0.8)
-
-
-def _log(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _shaped(weight: Weight) -> str:
-    return f"{_short(weight.name)} ({weight.fan_in} to {weight.units})"
-
-
-def _short(name: str) -> str:
-    return name.removesuffix(".weight")
 
 
 PICTURES: dict[str, Draw] = {

@@ -7,10 +7,12 @@
 
 Hooks on the network, its parameters and the optimiser write the patient's ``Chart``; all of them
 are removed at the end of the block, whatever happens in it. Nothing of the training is changed, and
-no random number is drawn.
+no random number is drawn. What was compiled runs uncompiled in the block, so that it can be heard.
 """
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,7 +65,7 @@ class Patient:
         self._handles: list[RemovableHandle] = []
         self._inside: list[str] = []
         self._resting = True
-        self._listener: Listener | None = None
+        self._open = ExitStack()
 
     @property
     def record(self) -> Record:
@@ -88,17 +90,16 @@ class Patient:
         self._hook_parameters()
         self._resting = False
         chart = self._chart
-        self._listener = Listener(
-            chart.before_loss, chart.heard_loss, self._activation, chart.heard_backward
+        self._open.enter_context(
+            Listener(chart.before_loss, chart.heard_loss, self._activation, chart.heard_backward)
         )
-        self._listener.__enter__()  # type: ignore[no-untyped-call]
+        if "torch._dynamo" in sys.modules:  # a compiled network would be heard only while traced
+            self._open.enter_context(torch.compiler.set_stance("force_eager"))
         return self
 
     def stop(self) -> None:
         """Takes every hook away; a second call does nothing."""
-        if self._listener is not None:
-            self._listener.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            self._listener = None
+        self._open.close()
         while self._handles:
             self._handles.pop().remove()
         self._chart.close()
