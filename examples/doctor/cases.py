@@ -1,6 +1,6 @@
 """Which script is to be found with what: its first finding, which is the cause.
 
-python -m examples.doctor.sick.zero_init --seed 3 --report /tmp/zero-init
+python -m examples.doctor.sick.zero_init --seed 3 --report why
 """
 
 import importlib

@@ -46,3 +46,9 @@ def test_every_sick_script_has_its_case_and_every_detection_its_script() -> None
     folder = Path(cases.__file__).parent
     assert {path.stem for path in (folder / "sick").glob("*.py")} == set(cases.CASES)
     assert {path.stem for path in (folder / "mended").glob("*.py")} == set(cases.MENDED)
+
+
+def test_the_document_names_every_script() -> None:
+    text = (Path(cases.__file__).parents[2] / "docs/doctor.md").read_text()
+    for name in cases.CASES:
+        assert f"`{name}`" in text
