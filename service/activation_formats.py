@@ -1,10 +1,12 @@
 """Activations -> bytes: JSON, npz, safetensors, or a picture.
 
 WRITERS: dict[format, (layer -> (N, ...) float32) -> (bytes, media type)]
+sheet(layer -> (N, ...), whose range the colours span) -> (PNG, media type)
 """
 
 import io
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,10 +51,12 @@ def safetensors(found: Maps) -> tuple[bytes, str]:
     return save(dict(found)), "application/x-safetensors"
 
 
-def sheet(found: Maps) -> tuple[bytes, str]:
-    """Every channel of the first image, layer under layer, each layer from its own darkest to its
-    own lightest value."""
-    sheets = [_sheet(values[0]) for values in found.values()]
+def sheet(found: Maps, shared: str = "layer") -> tuple[bytes, str]:
+    """Every channel of the first image, layer under layer, each from the darkest to the lightest
+    value of what shares its range: the ``unit``, the ``layer`` or the ``network``."""
+    first = [np.nan_to_num(values[0]) for values in found.values()]
+    whole = min(v.min() for v in first), max(v.max() for v in first)
+    sheets = [_sheet(_scaled(values, shared, whole)) for values in first]
     width = max(each.shape[2] for each in sheets)
     rows: list[NDArray[np.uint8]] = []
     for each in sheets:
@@ -62,11 +66,8 @@ def sheet(found: Maps) -> tuple[bytes, str]:
     return png(np.concatenate(rows[1:], axis=1)), "image/png"
 
 
-WRITERS: dict[str, Callable[[Maps], tuple[bytes, str]]] = {
-    "npz": npz,
-    "safetensors": safetensors,
-    "png": sheet,
-}
+WRITERS: dict[str, Callable[[Maps], tuple[bytes, str]]] = {"npz": npz, "safetensors": safetensors}
+"""A picture also needs to know whose range its colours span: ``sheet``."""
 
 
 def numbers(values: Values, kind: str) -> dict[str, Values]:
@@ -76,16 +77,23 @@ def numbers(values: Values, kind: str) -> dict[str, Values]:
     return {name: np.ascontiguousarray(values[:, :, i]) for i, name in enumerate(STATISTICS)}
 
 
-def _sheet(values: Values) -> NDArray[np.uint8]:
-    tiles = values if values.ndim == 3 else values[:, None, None]
+def _sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    tiles = pixels if pixels.ndim == 3 else pixels[:, None, None]
     enlarge = max(1, _LEGIBLE // max(tiles.shape[1:]))
-    pictures = [picture[None] for picture in _bytes(tiles)]
-    return grid([p.repeat(enlarge, axis=1).repeat(enlarge, axis=2) for p in pictures])
+    return grid([tile[None].repeat(enlarge, axis=1).repeat(enlarge, axis=2) for tile in tiles])
 
 
-def _bytes(values: Values) -> NDArray[np.uint8]:
-    finite = np.nan_to_num(values)
-    low, high = float(finite.min()), float(finite.max())
-    scaled = (finite - low) / (high - low or 1.0)
-    pixels: NDArray[np.uint8] = np.rint(scaled * 255).astype(np.uint8)
+def _scaled(values: Values, shared: str, whole: tuple[float, float]) -> NDArray[np.uint8]:
+    """(units, ...) -> the same as bytes."""
+    low, high = _range(values, shared, whole)
+    extent = np.where(high > low, high - low, 1.0)
+    pixels: NDArray[np.uint8] = np.rint((values - low) / extent * 255).astype(np.uint8)
     return pixels
+
+
+def _range(values: Values, shared: str, whole: tuple[float, float]) -> tuple[Any, Any]:
+    if shared == "network":
+        return whole
+    # A flat layer's unit is one number: alone it has no range.
+    axes = tuple(range(1, values.ndim)) if shared == "unit" and values.ndim > 1 else None
+    return values.min(axes, keepdims=True), values.max(axes, keepdims=True)

@@ -1,6 +1,11 @@
-"""JSON and the other answers to a read: written by orjson, with an ETag that is honoured."""
+"""JSON and the other answers to a read: written by orjson, with an ETag that is honoured.
+
+read(request, document)                      the ETag is the body's own
+derived(request, source, make)               the ETag is known before the body is made
+"""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -27,10 +32,32 @@ def read(request: Request, document: Any) -> Response:
 
 def conditional(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
     """200 with a strong ETag, or 304 where the client has these very bytes (RFC 9110, 13.1.2)."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": cache_control}
-    asked = request.headers.get("if-none-match", "")
-    known = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
-    if etag in known or "*" in known:
+    headers = {"ETag": _tag(body), "Cache-Control": cache_control}
+    if _known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, media_type)
+
+
+async def derived(
+    request: Request,
+    source: str,
+    make: Callable[[], Awaitable[tuple[bytes, str]]],
+) -> Response:
+    """What follows from ``source`` and the request's address alone: ``make`` (-> body, media type)
+    is only called where the client has not got it."""
+    asked = f"{request.url.path}?{request.url.query}"
+    headers = {"ETag": _tag(f"{source} {asked}".encode()), "Cache-Control": REVALIDATE}
+    if _known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    body, media_type = await make()
+    return Response(body, 200, headers, media_type)
+
+
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def _known(request: Request, etag: str) -> bool:
+    asked = request.headers.get("if-none-match", "")
+    tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
+    return etag in tags or "*" in tags

@@ -29,6 +29,7 @@ from service.routers import (
     activations,
     classify,
     docs,
+    filters,
     health,
     maximisations,
     models,
@@ -66,7 +67,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.runtime = runtime
     app.openapi = functools.cache(lambda: openapi.document(app))  # type: ignore[method-assign]
-    for room in (health, models, classify, activations, maximisations, problems, docs, pad):
+    for room in (
+        health,
+        models,
+        classify,
+        activations,
+        filters,
+        maximisations,
+        problems,
+        docs,
+        pad,
+    ):
         app.include_router(room.router)
     app.mount("/pad", pad.files)
     return app

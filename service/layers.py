@@ -33,3 +33,18 @@ def choose(network: Network, names: str | None) -> list[LayerInfo]:
                 + ", ".join(heard)
             )
     return [layers[name] for name in asked]
+
+
+def layer_named(network: Network, name: str) -> LayerInfo:
+    """Raises ``NotFound``."""
+    layers = {layer.name: layer for layer in network.layers}
+    if name not in layers:
+        raise NotFound("layer", name, layers)
+    return layers[name]
+
+
+def unit_numbered(layer: LayerInfo, unit: str) -> int:
+    """A path's unit. Raises ``NotFound``."""
+    if not (unit.isascii() and unit.isdecimal() and int(unit[:9]) < layer.units and len(unit) < 9):
+        raise NotFound(f"unit of layer {layer.name}", unit, [f"0 to {layer.units - 1}"])
+    return int(unit)

@@ -28,6 +28,14 @@ ModelName = Annotated[
 ]
 """What ``{model}`` is in every path."""
 
+LayerName = Annotated[
+    str,
+    Path(
+        description="as `/v1/models/{model}/layers` names it",
+        openapi_examples={name: {"value": name} for name in ("conv1", "block2.conv1", "logits")},
+    ),
+]
+
 
 def _version() -> str:
     try:
@@ -154,6 +162,10 @@ ACTIVATIONS: Responses = {
         },
     },
     **_problems(*_IMAGES),
+}
+FILTERS: Responses = {
+    200: _files("PNG", "image/png"),
+    **_problems(404, 413, 422, 503),
 }
 MAXIMISE: Responses = {
     200: _json(schemas.Maximisation, "It exists already", examples.ANSWERS["done"]),

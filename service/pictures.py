@@ -8,6 +8,7 @@ from PIL import Image
 
 from glyphscope.errors import NotFound, TooLarge
 from glyphscope.visualise import grid, png
+from glyphscope.visualise.pictures import GAP
 from service.maximisations import Maximisations
 
 MAX_PIXELS = 2**25
@@ -29,12 +30,23 @@ def grid_picture(found: Maximisations, job_id: str, scale: int) -> bytes:
 
 def _enlarged(pixels: NDArray[np.uint8], scale: int) -> bytes:
     _, height, width = pixels.shape
+    check_scale(height, width, scale)
+    return png(pixels, scale)
+
+
+def check_sheet(tiles: int, size: tuple[int, int], columns: int, scale: int) -> None:
+    """Before it is drawn: tiles of (height, width), with a gap, so many in a row."""
+    rows = -(-tiles // columns)
+    check_scale(rows * (size[0] + GAP), columns * (size[1] + GAP), scale)
+
+
+def check_scale(height: int, width: int, scale: int) -> None:
+    """Raises ``TooLarge``."""
     if height * width * scale**2 > MAX_PIXELS:
         raise TooLarge(
             f"{width}x{height} pixels, {scale} times enlarged, are more than the {MAX_PIXELS} "
             "that are allowed; ask for a smaller scale"
         )
-    return png(pixels, scale)
 
 
 def _pixels(found: Maximisations, job_id: str, unit: int) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """What every layer answers to an image."""
 
 import math
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,7 +11,7 @@ from glyphscope.errors import TooLarge
 from glyphscope.networks import LayerInfo
 from glyphscope.preprocess import Pixels
 from service import openapi
-from service.activation_formats import WRITERS, Maps, maps, numbers, statistics
+from service.activation_formats import WRITERS, Maps, maps, numbers, sheet, statistics
 from service.answers import dumps
 from service.inputs import read_pixels
 from service.layers import choose
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v1/models", tags=["activations"])
 
 Format = Literal["json", "npz", "safetensors", "png"]
 Kind = Literal["statistics", "maps"]
+Range = Literal["unit", "layer", "network"]
 
 
 @router.post(
@@ -35,10 +37,14 @@ async def activations(
     layers: Annotated[str | None, Query(description="names with commas; default: all")] = None,
     written: Annotated[Format, Query(alias="format", description="of the answer")] = "json",
     values: Annotated[Kind, Query(description="what JSON holds of each unit")] = "statistics",
+    colours: Annotated[
+        Range, Query(alias="range", description="whose values span a picture's colours")
+    ] = "layer",
 ) -> Response:
     """`json` gives min, max, mean and std of every unit, or with `values=maps` all numbers. `npz`
     and `safetensors` hold one float32 array a layer, (N, C, H, W) or (N, units). `png` shows every
-    channel for the first image, layer under layer."""
+    channel for the first image, layer under layer, from dark to light over the range of its
+    `unit`, its `layer` or the whole `network`."""
     found = runtime(request)
     checkpoint = await found.registry.get(model)
     chosen = choose(checkpoint.network, layers)
@@ -54,7 +60,8 @@ async def activations(
     if written == "json":
         body = await found.pool.run(lambda: _json(checkpoint, chosen, heard, values))
         return Response(body, media_type="application/json")
-    body, media_type = await found.pool.run(lambda: WRITERS[written](heard))
+    write = partial(sheet, shared=colours) if written == "png" else WRITERS[written]
+    body, media_type = await found.pool.run(lambda: write(heard))
     return Response(body, media_type=media_type)
 
 

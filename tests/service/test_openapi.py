@@ -33,6 +33,7 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("get", "/v1/models"),
         ("get", "/v1/models/{model}"),
         ("get", "/v1/models/{model}/layers"),
+        ("get", "/v1/models/{model}/layers/{layer}/filters.png"),
         ("post", "/v1/models/{model}/classify"),
         ("post", "/v1/models/{model}/activations"),
         ("post", "/v1/models/{model}/maximisations"),

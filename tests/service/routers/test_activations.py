@@ -96,6 +96,37 @@ async def test_png_is_a_sheet_of_the_first_image(
     np.testing.assert_allclose(sheet[29:, 29:], scaled[3], atol=0.51)
 
 
+async def test_png_with_a_range_of_each_unit(
+    client: httpx.AsyncClient, batch: Digit, wanted: Maps
+) -> None:
+    answer = await post(client, batch, format="png", layers="act1", range="unit")
+    sheet = np.asarray(Image.open(io.BytesIO(answer.content)))
+    values = wanted["act1"][0]
+    for unit, (top, left) in enumerate([(0, 0), (0, 29), (29, 0), (29, 29)]):
+        own = values[unit] - values[unit].min()
+        scaled = own / (own.max() or 1.0) * 255
+        np.testing.assert_allclose(sheet[top : top + 28, left : left + 28], scaled, atol=0.51)
+
+
+async def test_png_with_one_range_of_all_layers(
+    client: httpx.AsyncClient, batch: Digit, wanted: Maps
+) -> None:
+    answer = await post(client, batch, format="png", layers="act1,logits", range="network")
+    sheet = np.asarray(Image.open(io.BytesIO(answer.content)))
+    low, high = (
+        function([function(wanted[name][0]) for name in ("act1", "logits")])
+        for function in (np.min, np.max)
+    )
+    scaled = (wanted["act1"][0, 0] - low) / (high - low) * 255
+    np.testing.assert_allclose(sheet[:28, :28], scaled, atol=0.51)
+    # Below the maps, after a gap of 2: ten logits, each enlarged to 6x6.
+    np.testing.assert_allclose(
+        sheet[57 + 2, [0, 7, 14, 21]],
+        (wanted["logits"][0, :4] - low) / (high - low) * 255,
+        atol=0.51,
+    )
+
+
 async def test_png_of_all_layers(client: httpx.AsyncClient, batch: Digit) -> None:
     answer = await post(client, batch, format="png")
     image = Image.open(io.BytesIO(answer.content))
