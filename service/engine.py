@@ -1,13 +1,18 @@
-"""Networks run here: one thread a process, so that no forward pass holds the event loop up.
+"""Networks run here, so that no forward pass holds the event loop up for long.
 
-classify(checkpoint, pixels)              uint8 (N, C, H, W) -> logits (N, classes)
-activations(checkpoint, pixels, layers)   -> {layer: whatever ``keep`` makes of (n, ...)}
+answers(model, pixels)                     uint8 (N, C, H, W) -> Scores, one row an image
+classify(model, pixels)                    the same as logits (N, classes)
+activations(checkpoint, pixels, layers)    -> {layer: whatever ``keep`` makes of (n, ...)}
+submit(model, work)                        for callers that have no task to wait with
+
+Classifications wait in a queue for each model; what else a process computes takes its one thread.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,11 +21,10 @@ from torch import Tensor
 
 from glyphscope.activations import listen
 from glyphscope.checkpoint import Checkpoint
-from glyphscope.errors import Busy
 from glyphscope.preprocess import Pixels, to_tensor
-
-CHUNK = 32
-"""Above it glibc's mmap threshold halves float32 convolutions at random."""
+from service.batcher import PIECE, Backlog, Batcher, Work
+from service.model import Model
+from service.scores import Scores
 
 Values = NDArray[np.float32]
 Keep = Callable[[Tensor], Values]
@@ -32,14 +36,33 @@ class Engine:
     """At most ``max_waiting`` images wait; what comes beyond them is refused as ``Busy``."""
 
     def __init__(self, threads: int = 1, max_waiting: int = 4096) -> None:
+        torch.set_num_threads(threads)  # of the event loop's own passes
         self._thread = ThreadPoolExecutor(
             1, "inference", initializer=torch.set_num_threads, initargs=(threads,)
         )
-        self._max_waiting = max_waiting
-        self._waiting = 0
+        self._backlog = Backlog(max_waiting)
+        self._batchers: WeakKeyDictionary[Model, Batcher] = WeakKeyDictionary()
 
-    async def classify(self, checkpoint: Checkpoint, pixels: Pixels) -> Tensor:
-        return await self._run(len(pixels), lambda: forward(checkpoint, pixels))
+    @property
+    def waiting(self) -> int:
+        """Images."""
+        return self._backlog.images
+
+    async def answers(self, model: Model, pixels: Pixels) -> Scores:
+        """Raises ``Busy``. Where the caller is cancelled, its images are not run any more."""
+        work = Awaited(pixels)
+        self.submit(model, work)
+        return await work.future
+
+    async def classify(self, model: Model, pixels: Pixels) -> Tensor:
+        return torch.from_numpy((await self.answers(model, pixels)).logits)
+
+    def submit(self, model: Model, work: Work) -> None:
+        batcher = self._batchers.get(model)
+        if batcher is None:
+            batcher = Batcher(model.forward, model.manifest, self._thread, self._backlog)
+            self._batchers[model] = batcher
+        batcher.submit(work)
 
     async def activations(
         self, checkpoint: Checkpoint, pixels: Pixels, layers: Sequence[str], keep: Keep
@@ -51,19 +74,29 @@ class Engine:
         self._thread.shutdown(cancel_futures=True)
 
     async def _run(self, images: int, work: Callable[[], T]) -> T:
-        # A batch larger than the bound is still taken by an idle process.
-        if self._waiting and self._waiting + images > self._max_waiting:
-            raise Busy(f"{self._waiting} images are waiting already; try again in a moment")
-        self._waiting += images
+        self._backlog.enter(images)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         finally:
-            self._waiting -= images
+            self._backlog.leave(images)
 
 
-def forward(checkpoint: Checkpoint, pixels: Pixels) -> Tensor:
-    with torch.inference_mode():
-        return torch.cat([checkpoint.network(x).cpu() for x in _chunks(checkpoint, pixels)])
+class Awaited(Work):
+    """For a caller that awaits it."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        super().__init__(pixels)
+        self.future: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
+
+    @property
+    def dropped(self) -> bool:
+        return self.future.done()
+
+    def answered(self, scores: Scores) -> None:
+        self.future.set_result(scores)
+
+    def failed(self, error: Exception) -> None:
+        self.future.set_exception(error)
 
 
 def hear(
@@ -79,5 +112,5 @@ def hear(
 
 
 def _chunks(checkpoint: Checkpoint, pixels: Pixels) -> Iterator[Tensor]:
-    for i in range(0, len(pixels), CHUNK):
-        yield to_tensor(pixels[i : i + CHUNK], checkpoint.manifest.input, checkpoint.device)
+    for i in range(0, len(pixels), PIECE):
+        yield to_tensor(pixels[i : i + PIECE], checkpoint.manifest.input, checkpoint.device)

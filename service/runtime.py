@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from starlette.requests import Request
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.store import Store
 from service.device import resolve_device
 from service.engine import Engine
 from service.jobs import Jobs
 from service.maximisations import Maximisations
+from service.model import Model
 from service.pools import Pool
 from service.queue import Queue
 from service.registry import Registry
@@ -39,11 +39,11 @@ class Runtime:
         # The collector need not look at the networks again: most long tails of answers are its.
         gc.freeze()
 
-    async def warm(self, checkpoint: Checkpoint) -> None:
+    async def warm(self, checkpoint: Model) -> None:
         """The first forward pass picks algorithms and allocates; no user should wait for that."""
         blank = np.zeros((1, *checkpoint.manifest.input.shape), np.uint8)
         try:
-            await self.engine.classify(checkpoint, blank)
+            await self.engine.answers(checkpoint, blank)
         except Exception:
             # One network that cannot run keeps no other from being served.
             logger.exception("%s cannot be warmed up", checkpoint.manifest.ref)
@@ -58,7 +58,12 @@ def make_runtime(settings: Settings) -> Runtime:
     jobs = Jobs(settings.state)
     return Runtime(
         settings,
-        Registry(Store(settings.store), resolve_device(settings.device), settings.max_loaded),
+        Registry(
+            Store(settings.store),
+            resolve_device(settings.device),
+            settings.max_loaded,
+            settings.threads,
+        ),
         Engine(settings.threads, settings.max_waiting_images),
         Pool("bodies"),
         Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput
-from glyphscope.predict import Prediction, predict
 from glyphscope.preprocess import Pixels
 from glyphscope.visualise import png
 from service import openapi
@@ -15,6 +14,7 @@ from service.answers import answer
 from service.inputs import read_pixels
 from service.openapi import ModelName
 from service.runtime import runtime
+from service.scores import Scores
 
 router = APIRouter(prefix="/v1/models", tags=["classify"])
 
@@ -39,17 +39,16 @@ async def classify(
     says whether the image looks like anything that the model was trained on (null where the model
     has no threshold for that)."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
-    count = _top(top_k, checkpoint)
+    served = await found.registry.get(model)
+    count = top(top_k, served)
     pixels = await read_pixels(
-        request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
+        request, served.manifest.input, found.settings.max_batch_images, found.pool
     )
-    logits = await found.engine.classify(checkpoint, pixels)
-    predictions = predict(logits, checkpoint.labels, checkpoint.manifest.calibration, count)
-    return answer(_document(checkpoint, predictions, pixels if include else None))
+    scores = await found.engine.answers(served, pixels)
+    return answer(document(served, scores, count, pixels if include else None))
 
 
-def _top(asked: int | None, checkpoint: Checkpoint) -> int:
+def top(asked: int | None, checkpoint: Checkpoint) -> int:
     classes = len(checkpoint.labels)
     if asked is not None and asked > classes:
         raise InvalidInput(
@@ -58,17 +57,17 @@ def _top(asked: int | None, checkpoint: Checkpoint) -> int:
     return asked or min(TOP, classes)
 
 
-def _document(
-    checkpoint: Checkpoint, predictions: list[Prediction], pixels: Pixels | None
+def document(
+    checkpoint: Checkpoint, scores: Scores, count: int, pixels: Pixels | None = None
 ) -> dict[str, Any]:
-    shown: list[Any] = list(predictions)
+    predictions = scores.documents(count)
     if pixels is not None:
-        pairs = zip(predictions, pixels, strict=True)
-        shown = [{**vars(found), "input": _input(image)} for found, image in pairs]
+        for prediction, image in zip(predictions, pixels, strict=True):
+            prediction["input"] = _input(image)
     return {
         "model": checkpoint.manifest.name,
         "version": checkpoint.manifest.version,
-        "predictions": shown,
+        "predictions": predictions,
     }
 
 

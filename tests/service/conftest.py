@@ -111,6 +111,12 @@ def _write(folder: Path, name: str, version: int, seed: int) -> Manifest:
 
 
 @pytest.fixture
+def manifest(publish: Publish) -> Manifest:
+    """Of mnist@1."""
+    return publish()
+
+
+@pytest.fixture
 def settings(store: Store, tmp_path: Path) -> Settings:
     return Settings(
         store=store.root, state=tmp_path / "state", device="cpu", max_body_bytes=1_000_000
