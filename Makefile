@@ -2,6 +2,7 @@
 #
 #   make serve ARGS="--port 9000"      options of glyphscope-serve
 #   make test  ARGS="-k store -x"      options of pytest
+#   make test  JOBS=1                  one process; the default is one more than cores
 #   make serve PYTHON=python3.13       another Python, for a new .venv
 
 PYTHON ?= python3
@@ -9,6 +10,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS ?= train,dev
 ARGS   ?=
+
+# One process more than cores: some tests wait for others' processes. A file stays in one process.
+JOBS   ?= $(shell expr $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1)
+PYTEST  = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # -P below: benchmarks/training.py must not hide the package of that name.
 
@@ -35,14 +40,14 @@ serve: $(runtime)
 	@$(BIN)/glyphscope-serve $(ARGS)
 
 test: $(develop)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: $(develop)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 bench: $(develop)
 	@set -e; found=; \

@@ -16,6 +16,13 @@ ROOT = Path(__file__).parents[1]
 
 Serve = Callable[..., str]
 
+# Processes of pytest-xdist share the cores: one thread each. Before PyTorch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Files that start with a wait for other processes or a network, or hold the longest tests.
+_FIRST = ("container", "slow", "browser")
+
 # Two processes import torch first, on a machine that may be busy with other things.
 _START_SECONDS = 120.0
 
@@ -28,6 +35,20 @@ def require(need: str, reason: str) -> NoReturn:
     if need in os.environ.get("GLYPHSCOPE_REQUIRE", "").split(","):
         pytest.fail(f"{need} is required here: {reason}", pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the longest tests first, so that none is left for the end of a parallel run."""
+
+    def rank(item: pytest.Item) -> int:
+        return min(
+            (_FIRST.index(m.name) for m in item.iter_markers() if m.name in _FIRST), default=9
+        )
+
+    first = {item.path: 9 for item in items}
+    for item in items:
+        first[item.path] = min(first[item.path], rank(item))
+    items.sort(key=lambda item: first[item.path])
 
 
 @pytest.fixture(scope="session")
