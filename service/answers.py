@@ -33,7 +33,7 @@ def read(request: Request, document: Any) -> Response:
 def conditional(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
     """200 with a strong ETag, or 304 where the client has these very bytes (RFC 9110, 13.1.2)."""
     headers = {"ETag": _tag(body), "Cache-Control": cache_control}
-    if _known(request, headers["ETag"]):
+    if known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, media_type)
 
@@ -47,7 +47,7 @@ async def derived(
     is only called where the client has not got it."""
     asked = f"{request.url.path}?{request.url.query}"
     headers = {"ETag": _tag(f"{source} {asked}".encode()), "Cache-Control": REVALIDATE}
-    if _known(request, headers["ETag"]):
+    if known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     body, media_type = await make()
     return Response(body, 200, headers, media_type)
@@ -57,7 +57,8 @@ def _tag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def _known(request: Request, etag: str) -> bool:
+def known(request: Request, etag: str) -> bool:
+    """Whether the client has it."""
     asked = request.headers.get("if-none-match", "")
     tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
     return etag in tags or "*" in tags

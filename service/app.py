@@ -34,6 +34,7 @@ from service.routers import (
     maximisations,
     models,
     pad,
+    pictures,
     problems,
 )
 from service.runtime import make_runtime
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         activations,
         filters,
         maximisations,
+        pictures,
         problems,
         docs,
         pad,

@@ -1,6 +1,7 @@
 """Jobs as the routes see them: created once, read, waited for, cancelled."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from glyphscope.errors import Busy, Conflict
@@ -28,6 +29,7 @@ class Maximisations:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self._stands(order.id):
+                self.jobs.used(order.id)
                 return False
             with self.jobs.lock(order.id) as free:
                 if free:
@@ -40,6 +42,8 @@ class Maximisations:
         order, status = self.jobs.order(job_id), self.jobs.status(job_id)
         if order is None or status is None:
             return None
+        home = f"/v1/maximisations/{job_id}"
+        done = status.status == "done"
         return {
             "id": job_id,
             "model": order.model,
@@ -47,14 +51,20 @@ class Maximisations:
             "layer": order.request.layer,
             "objective": order.request.objective,
             "status": status.status,
+            "position": self._ahead(job_id) if status.status == "queued" else None,
             "step": status.step,
             "steps": status.steps,
             "error": status.error,
             "request": order.request.model_dump(mode="json"),
+            "events": f"{home}/events",
+            "grid": f"{home}/grid.png" if done else None,
+            "animation": f"{home}/animation.webp" if done and status.frames else None,
+            "frames": list(status.frames),
             "results": [
                 {
                     **result.model_dump(),
-                    "image": f"/v1/maximisations/{job_id}/units/{result.unit}.png",
+                    "image": f"{home}/units/{result.unit}.png",
+                    "film": f"{home}/units/{result.unit}/film.png" if status.frames else None,
                 }
                 for result in status.results
             ],
@@ -77,17 +87,31 @@ class Maximisations:
         return status is None or status.finished
 
     def done(self, job_id: str) -> Status:
-        """The status of a job whose pictures are there. Raises ``Conflict`` for any other."""
+        """The status of a job that is done. Raises ``Conflict`` for any other."""
         status = self.jobs.status(job_id)
         if status is None or status.status != "done":
             state = status.status if status else "unknown"
             raise Conflict(f"maximisation {job_id} is {state}; it has pictures once it is done")
-        if not self.jobs.complete(job_id, status):
+        return status
+
+    def read(self, job_id: str, path: Path) -> bytes:
+        """A picture of a job that is done. Raises ``Conflict`` where it was tidied away."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
             raise Conflict(
                 f"a picture of maximisation {job_id} was removed from the cache; "
                 "send its request again to have it drawn again"
-            )
-        return status
+            ) from None
+
+    def _ahead(self, job_id: str) -> int | None:
+        """How many queued jobs come before it; None where the queue does not know."""
+        still = set(self.jobs.open_ids())
+        try:
+            waiting = [name for name in self.queue.waiting() if name in still]
+        except Busy:
+            return None
+        return waiting.index(job_id) if job_id in waiting else None
 
     def _stands(self, job_id: str) -> bool:
         status = self.jobs.status(job_id)

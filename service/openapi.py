@@ -176,6 +176,15 @@ MAXIMISATION: Responses = {
     200: _json(schemas.Maximisation, "The job", examples.ANSWERS["done"]),
     **_problems(404),
 }
+EVENTS: Responses = {
+    200: {"description": "Until the job is over", "content": {"text/event-stream": {}}},
+    204: {"description": "The end was told before"},
+    **_problems(404),
+}
+ANIMATION: Responses = {
+    200: _files("Lossless WebP; never changes", "image/webp"),
+    **_problems(404, 409, 413, 422),
+}
 PICTURE: Responses = {
     200: _files("PNG; never changes", "image/png"),
     **_problems(404, 409, 413, 422),

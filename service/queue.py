@@ -55,8 +55,9 @@ class Queue:
         return self.huey.create_consumer(
             workers=1,
             periodic=False,
-            initial_delay=0.05,
-            max_delay=0.25,
+            # On SQLite it asks, 12 us each time; on Redis it is told.
+            initial_delay=0.02,
+            max_delay=0.02,
             scheduler_interval=60,
             shutdown_timeout=patience,
         )
@@ -68,9 +69,12 @@ class Queue:
             logger.exception("the queue does not answer")
             raise Busy("the queue does not answer; try again in a moment") from error
 
-    def waiting(self) -> set[str]:
-        """Ids that some worker will come to."""
-        return {task.args[0] for task in self.huey.pending()}
+    def waiting(self) -> list[str]:
+        """Ids that some worker will come to, the next one first. Raises ``Busy``."""
+        try:
+            return list(dict.fromkeys(task.args[0] for task in self.huey.pending()))
+        except Exception as error:
+            raise Busy("the queue does not answer; try again in a moment") from error
 
 
 def make_huey(url: str, state: Path) -> Huey:

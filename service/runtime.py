@@ -14,10 +14,13 @@ from service.engine import Engine
 from service.jobs import Jobs
 from service.maximisations import Maximisations
 from service.model import Model
+from service.orders import Orders
 from service.pools import Pool
 from service.queue import Queue
 from service.registry import Registry
 from service.settings import Settings
+
+ENCODERS_NICE = 5
 
 logger = logging.getLogger("glyphscope.service")
 
@@ -28,6 +31,11 @@ class Runtime:
     registry: Registry
     engine: Engine
     pool: Pool
+    jobs: Pool
+    """For a job's small files: many who wait for one must not wait for somebody's photo."""
+    drawers: Pool
+    """For the pictures of finished jobs, some of which are to be encoded first."""
+    orders: Orders
     maximisations: Maximisations
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to stop: whoever waits for a maximisation stops waiting."""
@@ -50,7 +58,8 @@ class Runtime:
 
     def close(self) -> None:
         self.engine.close()
-        self.pool.close()
+        for pool in (self.pool, self.jobs, self.drawers):
+            pool.close()
 
 
 def make_runtime(settings: Settings) -> Runtime:
@@ -66,6 +75,9 @@ def make_runtime(settings: Settings) -> Runtime:
         ),
         Engine(settings.threads, settings.max_waiting_images),
         Pool("bodies"),
+        Pool("jobs"),
+        Pool("pictures", nice=ENCODERS_NICE),
+        Orders(),
         Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),
     )
 

@@ -125,6 +125,7 @@ class UnitResult(Shape):
     dataset_max: float | None = Field(description="its highest value on the test set, where known")
     dead: bool = Field(description="it never answers; the picture is empty")
     image: str
+    film: str | None = Field(description="the way to it, frame beside frame")
 
 
 class Maximisation(Shape):
@@ -134,10 +135,15 @@ class Maximisation(Shape):
     layer: str
     objective: str
     status: Literal["queued", "running", "done", "failed", "cancelled"]
+    position: int | None = Field(description="queued jobs that come before it")
     step: int
     steps: int
     error: str | None
     request: dict[str, Any]
+    events: str
+    grid: str | None
+    animation: str | None
+    frames: list[int] = Field(description="the steps that films and animation show")
     results: list[UnitResult]
 
 

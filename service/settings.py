@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     max_waiting_jobs: Annotated[
         int, Field(ge=1, description="unfinished maximisations; more are answered 503")
     ] = 64
+    max_cache_bytes: Annotated[
+        int,
+        Field(ge=2**20, description="of finished pictures; those not used for longest go first"),
+    ] = 2 * 2**30
     max_answer_values: Annotated[
         int, Field(ge=1, description="numbers in one answer of activation maps")
     ] = 8_000_000

@@ -5,24 +5,24 @@ Tasks.recover()      queues again every open job that no worker and no queue hol
 """
 
 import logging
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
 from glyphscope import visualise
-from glyphscope.checkpoint import Checkpoint, load
+from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import Cancelled, Conflict, GlyphscopeError
-from glyphscope.store import Ref, Store
+from glyphscope.store import Ref
 from glyphscope.visualise import MaximisationRequest, UnitImage
-from service.jobs import Jobs, Order, Result, Status
+from service.cache import Cache
+from service.drawing import Drawing, Pixels
+from service.events import Log
+from service.jobs import Jobs, Order, Status
+from service.loaded import Loaded
 
 MAX_ATTEMPTS = 3
 
-_PROGRESS_SECONDS = 0.1
 _PATIENCE_SECONDS = 5.0
 
 logger = logging.getLogger("glyphscope.worker")
@@ -37,18 +37,30 @@ class Maximise(Protocol):
         request: MaximisationRequest,
         *,
         progress: Callable[[int, int], None],
+        frame: Callable[[int, Sequence[int], Pixels], None],
         cancelled: Callable[[], bool],
     ) -> list[UnitImage]: ...
+
+
+def library_maximise(
+    checkpoint: Checkpoint,
+    request: MaximisationRequest,
+    *,
+    progress: Callable[[int, int], None],
+    frame: Callable[[int, Sequence[int], Pixels], None],
+    cancelled: Callable[[], bool],
+) -> list[UnitImage]:
+    return visualise.maximise(checkpoint, request, progress=progress, cancelled=cancelled)
 
 
 @dataclass(frozen=True)
 class Tasks:
     jobs: Jobs
-    store: Store
-    device: torch.device
+    loaded: Loaded
     enqueue: Callable[[str], None]
+    cache: Cache
     stopping: Callable[[], bool] = lambda: False
-    maximise: Maximise = visualise.maximise
+    maximise: Maximise = library_maximise
 
     def run(self, job_id: str) -> None:
         """Returns at once where the job is finished or another worker has it."""
@@ -77,11 +89,15 @@ class Tasks:
             return
         if self._worn_out(job_id, status):
             return
-        running = Status(status="running", steps=status.steps, attempts=status.attempts + 1)
+        running = Status(
+            status="running", run=status.run, steps=status.steps, attempts=status.attempts + 1
+        )
         self.jobs.write(job_id, running)
         outcome = self._outcome(order, running)
         self.jobs.write(job_id, outcome)
-        if not outcome.finished:
+        if outcome.finished:
+            self.cache.grown(job_id)
+        else:
             self.enqueue(job_id)
 
     def _outcome(self, order: Order, running: Status) -> Status:
@@ -95,7 +111,7 @@ class Tasks:
             if self.jobs.cancel_asked(order.id):
                 return ends("cancelled")
             # This worker has to go; the job has not, and what it did counts for nothing.
-            return Status(status="queued", steps=running.steps, attempts=running.attempts - 1)
+            return running.model_copy(update={"status": "queued", "attempts": running.attempts - 1})
         except GlyphscopeError as error:
             return ends("failed", str(error))
         except Exception:
@@ -103,23 +119,19 @@ class Tasks:
             return ends("failed", "an internal error stopped it; the worker's log knows more")
 
     def _draw(self, order: Order, running: Status) -> Status:
-        checkpoint = load(self.store.path(Ref(order.model, order.version)), self.device)
+        checkpoint = self.loaded.get(Ref(order.model, order.version))
         if checkpoint.manifest.digest != order.digest:
             raise Conflict(f"{order.model}@{order.version} is no longer the network it was")
-        report = Progress(running, lambda status: self.jobs.write(order.id, status))
-        images = self.maximise(
-            checkpoint,
-            order.request,
-            progress=report,
-            cancelled=lambda: self.stopping() or self.jobs.cancel_asked(order.id),
-        )
-        for image in images:
-            self.jobs.write_picture(order.id, image.unit, visualise.png(image.pixels))
-        steps = report.status.steps
-        results = tuple(_result(image) for image in images)
-        return Status(
-            status="done", step=steps, steps=steps, attempts=running.attempts, results=results
-        )
+        with Log(self.jobs.log(order.id, running.run)) as log:
+            drawing = Drawing(self.jobs, order, running, log, checkpoint.manifest.input.shape)
+            images = self.maximise(
+                checkpoint,
+                order.request,
+                progress=drawing.progress,
+                frame=drawing.frame,
+                cancelled=lambda: self.stopping() or self.jobs.cancel_asked(order.id),
+            )
+            return drawing.finish(images)
 
     def _recover(self, job_id: str, waits: bool) -> None:
         status = self.jobs.status(job_id)
@@ -130,8 +142,8 @@ class Tasks:
             logger.warning("maximisation %s lost its worker", job_id)
             if self._worn_out(job_id, status):
                 return
-            lost = Status(status="queued", steps=status.steps, attempts=status.attempts)
-            self.jobs.write(job_id, lost)
+            update = {"status": "queued", "step": 0}
+            self.jobs.write(job_id, status.model_copy(update=update))
         elif waits:
             return
         self.enqueue(job_id)
@@ -145,34 +157,3 @@ class Tasks:
         error = f"its worker process died {status.attempts} times while it drew this"
         self.jobs.write(job_id, status.model_copy(update={"status": "failed", "error": error}))
         return True
-
-
-class Progress:
-    """Writes how far a job is, but not oftener than somebody can see."""
-
-    def __init__(
-        self,
-        status: Status,
-        write: Callable[[Status], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.status = status
-        self._write = write
-        self._clock = clock
-        self._next = clock()
-
-    def __call__(self, step: int, steps: int) -> None:
-        self.status = self.status.model_copy(update={"step": step, "steps": steps})
-        if self._clock() >= self._next:
-            self._next = self._clock() + _PROGRESS_SECONDS
-            self._write(self.status)
-
-
-def _result(image: UnitImage) -> Result:
-    finite = math.isfinite(image.activation)
-    return Result(
-        unit=image.unit,
-        activation=image.activation if finite else None,
-        dataset_max=image.dataset_max,
-        dead=image.dead,
-    )

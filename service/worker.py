@@ -18,16 +18,17 @@ from typing import Annotated
 import torch
 import typer
 
-from glyphscope import visualise
 from glyphscope.store import Store
+from service.cache import Cache
 from service.command import failures, typer_app
 from service.device import resolve_device
-from service.heartbeat import Heartbeat
+from service.heartbeat import Heartbeat, workers_alive
 from service.jobs import Jobs
+from service.loaded import Loaded
 from service.logs import configure_logging
 from service.queue import Queue
 from service.settings import Settings, load_settings
-from service.tasks import Maximise, Tasks
+from service.tasks import Maximise, Tasks, library_maximise
 
 BEAT_SECONDS = 1.0
 
@@ -64,7 +65,7 @@ def worker(
 
 def run_worker(
     settings: Settings,
-    maximise: Maximise = visualise.maximise,
+    maximise: Maximise = library_maximise,
     *,
     until_stdin_closes: bool = False,
 ) -> None:
@@ -77,11 +78,12 @@ def run_worker(
     stopped, stopping = StopPipe(until_stdin_closes), threading.Event()
     beat = Heartbeat(settings.state)
     queue = Queue(settings)
+    jobs = Jobs(settings.state)
     tasks = Tasks(
-        jobs=Jobs(settings.state),
-        store=Store(settings.store),
-        device=resolve_device(settings.device),
+        jobs=jobs,
+        loaded=Loaded(Store(settings.store), resolve_device(settings.device)),
         enqueue=queue.enqueue,
+        cache=Cache(jobs, settings.max_cache_bytes, lambda: workers_alive(settings.state)),
         stopping=stopping.is_set,
         maximise=maximise,
     )
@@ -102,7 +104,7 @@ def run_worker(
 
 def _recover(tasks: Tasks, queue: Queue) -> None:
     try:
-        tasks.recover(queue.waiting())
+        tasks.recover(set(queue.waiting()))
     except Exception:
         # The queue may be on another machine; it comes back or it does not, this loop stays.
         logger.exception("the queue does not answer")

@@ -16,4 +16,5 @@ class Head:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, send_start)
+        # A stream has no end to wait for: its route looks for this.
+        await self.app({**scope, "method": "GET", "head": True}, receive, send_start)

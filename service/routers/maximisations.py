@@ -1,34 +1,29 @@
-"""Pictures of what drives a unit most, drawn by workers and kept."""
+"""Pictures of what drives a unit most: asked for, watched, cancelled. Workers draw them."""
 
-import asyncio
 import re
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
 
-from glyphscope.checkpoint import Checkpoint
-from glyphscope.visualise import MaximisationRequest, digest, resolve
-from service import openapi
-from service.answers import IMMUTABLE, answer, conditional, read
+from glyphscope.visualise import MaximisationRequest
+from service import openapi, sse
+from service.answers import answer, read
+from service.changes import changed
 from service.inputs import check_media_type, load_json
-from service.jobs import JOB_ID, Order
+from service.jobs import JOB_ID
 from service.openapi import ModelName
-from service.pictures import grid_picture, unit_picture
 from service.runtime import Runtime, runtime
+from service.stream import Reader, events
 
 router = APIRouter(prefix="/v1", tags=["maximisations"])
 
 LONGEST_WAIT = 60
 CANCEL_WAIT = 5
 
-# A job is looked at this often while somebody waits for it.
-_POLL_SECONDS = 0.03
-
 _WAIT = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
-
-Scale = Annotated[int, Query(ge=1, le=16, description="pixels a pixel")]
 
 
 @router.post(
@@ -47,8 +42,8 @@ async def create(request: Request, model: ModelName) -> Response:
     check_media_type(request, ["application/json"])
     asked = MaximisationRequest.model_validate(load_json(await request.body()))
     checkpoint = await found.registry.load(ref)
-    order = await asyncio.to_thread(_order, checkpoint, asked)
-    created = await asyncio.to_thread(found.maximisations.create, order)
+    order = await found.jobs.run(lambda: found.orders.order(checkpoint, asked))
+    created = await found.jobs.run(lambda: found.maximisations.create(order))
     headers = {"Location": f"/v1/maximisations/{order.id}"} if created else {}
     seconds = _preferred_wait(request)
     if seconds:
@@ -59,7 +54,10 @@ async def create(request: Request, model: ModelName) -> Response:
 
 @router.get("/maximisations/{job_id}", summary="How far it is", responses=openapi.MAXIMISATION)
 async def status(request: Request, job_id: str) -> Response:
-    return read(request, await _document(runtime(request), job_id))
+    found = runtime(request)
+    document = await _document(found, job_id)
+    found.maximisations.jobs.used(job_id)
+    return read(request, document)
 
 
 @router.delete("/maximisations/{job_id}", summary="Cancel it", responses=openapi.MAXIMISATION)
@@ -67,48 +65,43 @@ async def cancel(request: Request, job_id: str) -> Response:
     """Also while it runs. What is finished stays as it is."""
     found = runtime(request)
     await _document(found, job_id)
-    await asyncio.to_thread(found.maximisations.cancel, job_id)
+    await found.jobs.run(lambda: found.maximisations.cancel(job_id))
     await _wait(found, job_id, CANCEL_WAIT)
     return answer(await _document(found, job_id))
 
 
 @router.get(
-    "/maximisations/{job_id}/units/{unit}.png",
-    summary="A unit's picture",
-    responses=openapi.PICTURE,
+    "/maximisations/{job_id}/events",
+    summary="Watch it being drawn",
+    responses=openapi.EVENTS,
+    response_class=Response,
 )
-async def picture(request: Request, job_id: str, unit: str, scale: Scale = 1) -> Response:
+async def watch(
+    request: Request,
+    job_id: str,
+    frames: Annotated[bool, Query(description="also how the pictures look so far")] = False,
+    last_event_id: Annotated[str, Header(description="go on behind this event")] = "",
+) -> Response:
+    """Server-sent events: `progress`, `frame` where asked for, and at the end `done`, `failed` or
+    `cancelled` with the job's document. A reader that was cut off goes on where it was by
+    `Last-Event-ID`, as browsers do by themselves; one that was told the end is answered 204."""
     found = runtime(request)
     await _document(found, job_id)
-    body = await asyncio.to_thread(unit_picture, found.maximisations, job_id, unit, scale)
-    return conditional(request, body, "image/png", IMMUTABLE)
-
-
-@router.get("/maximisations/{job_id}/grid.png", summary="All pictures", responses=openapi.PICTURE)
-async def sheet(request: Request, job_id: str, scale: Scale = 1) -> Response:
-    """In the order of the request, as square as it gets."""
-    found = runtime(request)
-    await _document(found, job_id)
-    body = await asyncio.to_thread(grid_picture, found.maximisations, job_id, scale)
-    return conditional(request, body, "image/png", IMMUTABLE)
-
-
-def _order(checkpoint: Checkpoint, asked: MaximisationRequest) -> Order:
-    manifest = checkpoint.manifest
-    request = resolve(checkpoint.network, asked)
-    return Order(
-        id=digest(manifest, request),
-        model=manifest.name,
-        version=manifest.version,
-        digest=manifest.digest,
-        request=request,
+    reader = Reader(found.maximisations, job_id, sse.Cursor.parse(last_event_id), frames=frames)
+    if await found.jobs.run(reader.told_all):
+        return Response(status_code=204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if request.scope.get("head"):
+        return Response(None, 200, headers, sse.MEDIA_TYPE)
+    return StreamingResponse(
+        events(reader, found.jobs.run, found.stopping), 200, headers, sse.MEDIA_TYPE
     )
 
 
 async def _document(found: Runtime, job_id: str) -> dict[str, Any]:
     document = None
     if JOB_ID.fullmatch(job_id):
-        document = await asyncio.to_thread(found.maximisations.document, job_id)
+        document = await found.jobs.run(lambda: found.maximisations.document(job_id))
     if document is None:
         raise HTTPException(404, f"no maximisation has the id {job_id!r}")
     return document
@@ -117,10 +110,13 @@ async def _document(found: Runtime, job_id: str) -> dict[str, Any]:
 async def _wait(found: Runtime, job_id: str, seconds: float) -> None:
     """Until the job is finished, the time is over, or the process has to go."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not found.stopping.is_set():
-        if await asyncio.to_thread(found.maximisations.finished, job_id):
+    while (left := end - time.monotonic()) > 0 and not found.stopping.is_set():
+        before = found.maximisations.jobs.signature(job_id)
+        if await found.jobs.run(lambda: found.maximisations.finished(job_id)):
             return
-        await asyncio.sleep(_POLL_SECONDS)
+        await changed(
+            lambda: found.maximisations.jobs.signature(job_id), before, left, found.stopping
+        )
 
 
 def _preferred_wait(request: Request) -> int:

@@ -22,7 +22,9 @@ from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from glyphscope.visualise import UnitImage
 from service.app import create_app
+from service.cache import Cache
 from service.jobs import Jobs
+from service.loaded import Loaded
 from service.runtime import Runtime
 from service.settings import Settings
 from service.tasks import Tasks
@@ -145,10 +147,15 @@ def runtime(app: FastAPI) -> Runtime:
     return found
 
 
-def fake_maximise(checkpoint: Any, request: Any, *, progress: Any, cancelled: Any) -> Any:
-    """What ``visualise.maximise`` promises, without the work: unit n is all n (mod 256)."""
-    progress(request.steps, request.steps)
+def fake_maximise(
+    checkpoint: Any, request: Any, *, progress: Any, frame: Any, cancelled: Any
+) -> Any:
+    """What ``visualise.maximise`` promises, without the work: unit n is all n (mod 256), and while
+    it is drawn as bright as steps are done."""
     shape = checkpoint.manifest.input.shape
+    for step in range(1, request.steps + 1):
+        frame(step, request.units, np.full((len(request.units), *shape), step % 256, np.uint8))
+        progress(step, request.steps)
     return [
         UnitImage(unit, unit + 0.5, None, False, np.full(shape, unit % 256, np.uint8))
         for unit in request.units
@@ -161,11 +168,12 @@ def draw(runtime: Runtime, store: Store) -> Callable[..., int]:
 
     def draw(maximise: Any = fake_maximise) -> int:
         queue, taken = runtime.maximisations.queue, 0
+        jobs = runtime.maximisations.jobs
         tasks = Tasks(
-            runtime.maximisations.jobs,
-            store,
-            torch.device("cpu"),
+            jobs,
+            Loaded(store, torch.device("cpu")),
             queue.enqueue,
+            Cache(jobs, runtime.settings.max_cache_bytes),
             maximise=maximise,
         )
         queue.take_with(tasks.run)

@@ -26,7 +26,9 @@ def test_created_read_and_finished(jobs: Jobs) -> None:
         assert free
         jobs.create(ORDER)
     assert jobs.order(ID) == ORDER
-    assert jobs.status(ID) == Status(status="queued", steps=8)
+    queued = jobs.status(ID)
+    assert queued is not None
+    assert queued == Status(status="queued", run=queued.run, steps=8)
     assert jobs.open_ids() == [ID]
     jobs.write(ID, Status(status="done"))
     assert jobs.open_ids() == []
@@ -72,3 +74,34 @@ def test_an_unreadable_status_is_none(jobs: Jobs, tmp_path: Path, content: bytes
 def test_only_ids_are_paths(jobs: Jobs, name: str) -> None:
     with pytest.raises(ValueError, match="not the id"):
         jobs.status(name)
+
+
+def test_each_run_has_a_log_of_its_own(jobs: Jobs) -> None:
+    with jobs.lock(ID):
+        first = jobs.create(ORDER)
+        jobs.log(ID, first.run).write_bytes(b"progress {}\n")
+        second = jobs.create(ORDER)
+    assert first.run != second.run
+    assert not jobs.log(ID, first.run).exists()
+
+
+def test_evicted_unless_it_is_open_or_held(jobs: Jobs) -> None:
+    with jobs.lock(ID):
+        jobs.create(ORDER)
+    assert not jobs.evict(ID)
+    jobs.write(ID, Status(status="done"))
+    with jobs.lock(ID):
+        assert not jobs.evict(ID)
+    assert jobs.finished_ids() == [ID]
+    assert jobs.evict(ID)
+    assert (jobs.order(ID), jobs.finished_ids()) == (None, [])
+    assert [path.name for path in jobs.root.iterdir()] == ["open"]
+
+
+def test_a_lock_on_a_folder_that_was_evicted_is_none(jobs: Jobs) -> None:
+    """Its holder would change files that nobody reads any more."""
+    with jobs.lock(ID) as first:
+        assert first
+        (jobs.root / ID).rename(jobs.root / "elsewhere")
+        with jobs.lock(ID) as second:
+            assert second

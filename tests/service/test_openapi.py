@@ -40,7 +40,10 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("get", "/v1/maximisations/{job_id}"),
         ("delete", "/v1/maximisations/{job_id}"),
         ("get", "/v1/maximisations/{job_id}/units/{unit}.png"),
+        ("get", "/v1/maximisations/{job_id}/units/{unit}/film.png"),
         ("get", "/v1/maximisations/{job_id}/grid.png"),
+        ("get", "/v1/maximisations/{job_id}/animation.webp"),
+        ("get", "/v1/maximisations/{job_id}/events"),
     }
 
 

@@ -24,9 +24,9 @@ def test_in_order_and_across_processes(settings: Settings) -> None:
     server, worker = Queue(settings), Queue(settings)
     for job_id in IDS:
         server.enqueue(job_id)
-    assert worker.waiting() == set(IDS)
+    assert worker.waiting() == IDS
     assert take(worker) == IDS
-    assert server.waiting() == set()
+    assert server.waiting() == []
 
 
 def test_nothing_on_the_queue_is_a_pickle(settings: Settings) -> None:

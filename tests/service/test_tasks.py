@@ -13,8 +13,10 @@ from glyphscope.checkpoint import load, read_manifest
 from glyphscope.errors import Cancelled, InvalidInput
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, UnitImage
+from service.cache import Cache
 from service.jobs import Jobs, Order, Status
-from service.tasks import MAX_ATTEMPTS, Maximise, Progress, Tasks
+from service.loaded import Loaded
+from service.tasks import MAX_ATTEMPTS, Maximise, Tasks, library_maximise
 
 ID = "b" * 40
 
@@ -42,12 +44,12 @@ def order(publish: Callable[..., Any], store: Store, jobs: Jobs) -> Order:
 
 @pytest.fixture
 def tasks(jobs: Jobs, store: Store, enqueued: list[str], order: Order) -> Callable[..., Tasks]:
-    def tasks(maximise: Maximise = visualise.maximise, stopping: bool = False) -> Tasks:
+    def tasks(maximise: Maximise = library_maximise, stopping: bool = False) -> Tasks:
         return Tasks(
             jobs,
-            store,
-            torch.device("cpu"),
+            Loaded(store, torch.device("cpu")),
             enqueued.append,
+            Cache(jobs, 2**30),
             stopping=lambda: stopping,
             maximise=maximise,
         )
@@ -103,7 +105,9 @@ def test_an_unknown_job_is_nothing(tasks: Callable[..., Tasks], jobs: Jobs) -> N
 def test_progress_is_written_while_it_runs(jobs: Jobs, tasks: Callable[..., Tasks]) -> None:
     seen: list[tuple[str, int, int]] = []
 
-    def watch(checkpoint: Any, request: Any, *, progress: Any, cancelled: Any) -> list[UnitImage]:
+    def watch(
+        checkpoint: Any, request: Any, *, progress: Any, frame: Any, cancelled: Any
+    ) -> list[UnitImage]:
         progress(5, 40)
         seen.append((state(jobs).status, state(jobs).step, state(jobs).steps))
         return []
@@ -115,7 +119,9 @@ def test_progress_is_written_while_it_runs(jobs: Jobs, tasks: Callable[..., Task
 def test_cancelled_while_it_runs(
     jobs: Jobs, tasks: Callable[..., Tasks], enqueued: list[str]
 ) -> None:
-    def asked(checkpoint: Any, request: Any, *, progress: Any, cancelled: Any) -> list[UnitImage]:
+    def asked(
+        checkpoint: Any, request: Any, *, progress: Any, frame: Any, cancelled: Any
+    ) -> list[UnitImage]:
         assert not cancelled()
         jobs.ask_cancel(ID)
         assert cancelled()
@@ -129,7 +135,9 @@ def test_cancelled_while_it_runs(
 def test_a_worker_that_stops_puts_the_job_back(
     jobs: Jobs, tasks: Callable[..., Tasks], enqueued: list[str]
 ) -> None:
-    def stopped(checkpoint: Any, request: Any, *, progress: Any, cancelled: Any) -> list[UnitImage]:
+    def stopped(
+        checkpoint: Any, request: Any, *, progress: Any, frame: Any, cancelled: Any
+    ) -> list[UnitImage]:
         assert cancelled()
         raise Cancelled("the worker has to go")
 
@@ -234,16 +242,3 @@ class TestRecover:
         (jobs.root / "open" / ("d" * 40)).touch()
         tasks().recover(set())
         assert jobs.open_ids() == []
-
-
-def test_progress_is_not_written_oftener_than_seen() -> None:
-    now, written = 0.0, []
-    progress = Progress(
-        Status(status="running"), lambda status: written.append(status.step), lambda: now
-    )
-    for step in range(1, 101):
-        now = step * 0.01
-        progress(step, 100)
-    assert written[0] == 1
-    assert 9 <= len(written) <= 11
-    assert (progress.status.step, progress.status.steps) == (100, 100)

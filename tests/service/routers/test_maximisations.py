@@ -1,7 +1,9 @@
 """Created once, waited for, drawn, read, cancelled: over HTTP, with a worker that draws at once."""
 
 import asyncio
+import base64
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,7 @@ from glyphscope.checkpoint import read_manifest
 from glyphscope.errors import InvalidInput
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, digest
-from service import schemas
+from service import pictures, schemas
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -230,3 +232,152 @@ async def test_conditional_and_head(client: httpx.AsyncClient, draw: Draw) -> No
     assert (await client.head(path)).headers["etag"] == queued.headers["etag"]
     draw()
     assert (await client.get(path, headers=etag)).status_code == 200
+
+
+async def watched(
+    client: httpx.AsyncClient, job_id: str, last: str = "", **asked: Any
+) -> list[Any]:
+    """(id, name, data) of a stream that ends."""
+    headers = {"Last-Event-ID": last} if last else {}
+    path = f"/v1/maximisations/{job_id}/events"
+    answer = await client.get(path, params=asked, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    found = []
+    for block in answer.text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines())
+        if "event" in fields:
+            found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return found
+
+
+async def test_events_end_with_the_document(client: httpx.AsyncClient, draw: Draw) -> None:
+    job = await create(client)
+    draw()
+    told = await watched(client, job["id"], frames=True)
+    assert {name for _, name, _ in told} == {"progress", "frame", "done"}
+    document = (await client.get(f"/v1/maximisations/{job['id']}")).json()
+    assert told[-1][1:] == ("done", document)
+    [first, *_] = [data for _, name, data in told if name == "frame"]
+    assert (first["step"], first["steps"]) == (0, 16)
+    assert [image["unit"] for image in first["images"]] == [3, 0]
+    data = first["images"][0]["image"].removeprefix("data:image/png;base64,")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)), formats=["PNG"]))
+    np.testing.assert_array_equal(shown, np.full((28, 28), 1, np.uint8))
+
+
+async def test_events_go_on_behind_the_last_one(client: httpx.AsyncClient, draw: Draw) -> None:
+    job = await create(client)
+    draw()
+    told = await watched(client, job["id"], frames=True)
+    for i, (event_id, _, _) in enumerate(told[:-1]):
+        assert await watched(client, job["id"], event_id, frames=True) == told[i + 1 :]
+    path = f"/v1/maximisations/{job['id']}/events"
+    over = await client.get(path, headers={"Last-Event-ID": told[-1][0]})
+    assert (over.status_code, over.content) == (204, b"")
+    assert await watched(client, job["id"], "nonsense", frames=True) == told
+
+
+async def test_events_of_what_failed_or_was_cancelled(
+    client: httpx.AsyncClient, draw: Draw
+) -> None:
+    def cannot(*args: Any, **kwargs: Any) -> None:
+        raise InvalidInput("steps went astray")
+
+    failed, cancelled = await create(client), await create(client, seed=1)
+    await client.delete(f"/v1/maximisations/{cancelled['id']}")
+    draw(cannot)
+    told = await watched(client, failed["id"])
+    assert (told[-1][1], told[-1][2]["error"]) == ("failed", "steps went astray")
+    told = await watched(client, cancelled["id"])
+    assert [name for _, name, _ in told] == ["cancelled"]
+
+
+async def test_events_that_are_not_there(client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"/v1/maximisations/{'0' * 40}/events")).status_code == 404
+    assert (await client.get("/v1/maximisations/open/events")).status_code == 404
+    job = await create(client)
+    path = f"/v1/maximisations/{job['id']}/events"
+    refused = await client.get(path, params={"frames": "many"})
+    assert (refused.status_code, "frames" in refused.json()["detail"]) == (422, True)
+    head = await client.head(path)
+    assert head.status_code == 200
+    assert head.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_the_place_in_the_queue(client: httpx.AsyncClient, draw: Draw) -> None:
+    jobs = [await create(client, seed=seed) for seed in range(3)]
+    assert [job["position"] for job in jobs] == [0, 1, 2]
+    await client.delete(f"/v1/maximisations/{jobs[0]['id']}")
+    last = (await client.get(f"/v1/maximisations/{jobs[2]['id']}")).json()
+    assert last["position"] == 1
+    draw()
+    last = (await client.get(f"/v1/maximisations/{jobs[2]['id']}")).json()
+    assert (last["status"], last["position"]) == ("done", None)
+
+
+async def test_films_and_the_animation(client: httpx.AsyncClient, draw: Draw) -> None:
+    job = await create(client)
+    early = await client.get(f"/v1/maximisations/{job['id']}/animation.webp")
+    assert early.status_code == 409
+    draw()
+    done = (await client.get(f"/v1/maximisations/{job['id']}")).json()
+    film = pixels(await client.get(done["results"][0]["film"]))
+    assert film.shape == (28, 28 * len(done["frames"]))
+    assert film[0, ::28].tolist() == [*done["frames"][:-1], 3]
+
+    answer = await client.get(done["animation"], params={"scale": 2})
+    assert answer.headers["content-type"] == "image/webp"
+    with Image.open(io.BytesIO(answer.content), formats=["WEBP"]) as moving:
+        frames = moving.n_frames  # type: ignore[attr-defined]
+        assert (frames, moving.size) == (len(done["frames"]), (114, 56))
+        first = np.asarray(moving.convert("L"))
+        moving.seek(frames - 1)
+        last = np.asarray(moving.convert("L"))
+    assert (first[:, :56] == done["frames"][0]).all()
+    sheet = pixels(await client.get(done["grid"], params={"scale": 2}))
+    np.testing.assert_array_equal(last, sheet)
+
+
+async def test_a_hit_reads_the_bytes_that_were_encoded(
+    client: httpx.AsyncClient, draw: Draw, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for each size; and a client that has them costs no reading at all."""
+    job = await create(client)
+    draw()
+    home = f"/v1/maximisations/{job['id']}"
+    paths = ["units/3.png?scale=8", "units/3/film.png", "grid.png?scale=2", "animation.webp"]
+    first = [await client.get(f"{home}/{path}") for path in paths]
+    assert {answer.status_code for answer in first} == {200}
+
+    def never(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(pictures, "png", never)
+    monkeypatch.setattr(pictures, "webp", never)
+    again = [await client.get(f"{home}/{path}") for path in paths]
+    assert [answer.content for answer in again] == [answer.content for answer in first]
+    assert len({answer.headers["etag"] for answer in first}) == len(paths)
+
+    monkeypatch.setattr(pictures.Pictures, "_kept", never)
+    monkeypatch.setattr(runtime.maximisations, "read", never)
+    for path, answer in zip(paths, first, strict=True):
+        known = {"If-None-Match": answer.headers["etag"]}
+        assert (await client.get(f"{home}/{path}", headers=known)).status_code == 304
+
+
+async def test_what_was_evicted_is_drawn_again(
+    client: httpx.AsyncClient, draw: Draw, runtime: Runtime
+) -> None:
+    job = await create(client)
+    draw()
+    image = f"/v1/maximisations/{job['id']}/units/3.png"
+    before = await client.get(image)
+    assert runtime.maximisations.jobs.evict(job["id"])
+    assert (await client.get(image)).status_code == 404
+    assert (await client.get(image, headers={"If-None-Match": "*"})).status_code == 404
+    assert (await client.post(URL, json=ASKED)).status_code == 201
+    draw()
+    after = await client.get(image)
+    assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
