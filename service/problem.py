@@ -135,7 +135,7 @@ def _field(item: Any, in_body: bool) -> dict[str, str]:
     parts = [str(part) for part in item["loc"]]
     if in_body:
         # What pydantic calls a union's branch is no part of the document.
-        inner = [part for part in parts if not part.startswith(("tuple[", "literal["))]
+        inner = [part for part in parts if not part.startswith(("tuple[", "literal[", "["))]
         return {"detail": item["msg"], "pointer": "#/" + "/".join(inner)}
     return {"detail": item["msg"], "parameter": ".".join(parts[1:])}
 

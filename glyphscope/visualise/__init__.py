@@ -1,16 +1,26 @@
 """Activation maximisation in Lucid's split: objectives x parameters x transforms x optimise."""
 
+from glyphscope.visualise.knobs import Regularisers, Settings, Warp
 from glyphscope.visualise.pictures import grid, png
+from glyphscope.visualise.presets import PRESETS, WARPS, Preset
 from glyphscope.visualise.render import UnitImage, maximise
-from glyphscope.visualise.request import MaximisationRequest, Regularisers, digest, resolve
+from glyphscope.visualise.request import MaximisationRequest, digest, resolve, settings_of
+from glyphscope.visualise.terms import Term
 
 __all__ = [
+    "PRESETS",
+    "WARPS",
     "MaximisationRequest",
+    "Preset",
     "Regularisers",
+    "Settings",
+    "Term",
     "UnitImage",
+    "Warp",
     "digest",
     "grid",
     "maximise",
     "png",
     "resolve",
+    "settings_of",
 ]

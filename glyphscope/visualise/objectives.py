@@ -76,6 +76,19 @@ def direction(name: str, vector: Tensor) -> Objective:
     return Objective(frozenset({name}), score)
 
 
+def diversity(name: str) -> Objective:
+    """Of each image, how little its channels go together as in the others: minus the mean cosine
+    of their Gram matrices (Olah et al. 2017, "Diversity"). -1 where all images are alike."""
+
+    def score(heard: Heard) -> Tensor:
+        maps = heard[name].flatten(2)
+        gram = torch.nn.functional.normalize((maps @ maps.transpose(1, 2)).flatten(1), dim=1)
+        alike = gram @ gram.T
+        return (alike.diagonal() - alike.sum(1)) / max(len(maps) - 1, 1)
+
+    return Objective(frozenset({name}), score)
+
+
 def _own(output: Tensor, units: Sequence[int]) -> Tensor:
     """Of image i, unit i: (N, H, W), or (N,) of a dense layer."""
     if len(output) != len(units):

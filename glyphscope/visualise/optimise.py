@@ -1,9 +1,10 @@
 """Gradient ascent from parameters to images: the loop, the regularisers, the best image so far.
 
-Adam, as in Lucid, at twice its rate for half its steps. Each image's gradient is brought to a root
-mean square of 1, so that one weight of a regulariser means the same for every unit of every layer.
+Each image's gradient is brought to a root mean square of 1, so that one weight of a regulariser
+means the same for every unit of every layer.
 """
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -17,13 +18,13 @@ from glyphscope.errors import Cancelled
 from glyphscope.networks import Network
 from glyphscope.preprocess import normalise
 from glyphscope.spec import InputSpec
+from glyphscope.visualise.knobs import Settings
 from glyphscope.visualise.objectives import Objective
 from glyphscope.visualise.parameters import Decode
+from glyphscope.visualise.penalties import blur_radius, blurred, penalty_gradient, rescaled
 from glyphscope.visualise.redirect import redirected_relus
-from glyphscope.visualise.request import Regularisers
 from glyphscope.visualise.transforms import Transform
 
-REDIRECTED_STEPS = 16
 LOOK_EVERY = 16
 """Steps between two looks at the untransformed images, at progress and at a wish to cancel."""
 
@@ -33,9 +34,10 @@ class Ascent:
     network: Network
     input: InputSpec
     objective: Objective
+    diversity: Objective | None
+    weight: float
     transform: Transform
-    regularisers: Regularisers
-    learning_rate: float
+    settings: Settings
 
     def climb(
         self,
@@ -51,14 +53,17 @@ class Ascent:
         noise. Raises ``Cancelled``.
         """
         leaf = leaf.requires_grad_()
-        adam = torch.optim.Adam([leaf], lr=self.learning_rate)
+        adam = _optimiser(leaf, self.settings)
         steps = len(draws)
         best, score = decode(leaf).detach(), torch.full((len(leaf),), -torch.inf)
         for step in range(steps):
             if step % LOOK_EVERY == 0 and cancelled():
                 raise Cancelled("the maximisation was cancelled")
-            with redirected_relus(self.network) if step < REDIRECTED_STEPS else nullcontext():
+            adam.param_groups[0]["lr"] = rate(self.settings, step)
+            redirects = step < self.settings.redirect
+            with redirected_relus(self.network) if redirects else nullcontext():
                 self._step(leaf, decode, draws[step], adam)
+            self._held(leaf, step, steps)
             last = step == steps - 1
             if last or (step + 1) % LOOK_EVERY == 0:
                 if last or 2 * step >= steps:
@@ -72,21 +77,30 @@ class Ascent:
         adam.zero_grad()
         images = decode(leaf)
         seen = images.detach().requires_grad_()
-        score = self.score(self.transform.apply(seen, draws))
-        [gradient] = torch.autograd.grad(score.sum(), seen)
-        rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-        uphill = gradient / rms.clamp(min=1e-12) - penalty_gradient(seen, self.regularisers)
-        images.backward(-uphill)
+        heard = self._heard(self.transform.apply(seen, draws.to(seen.device)))
+        uphill = _levelled(self.objective.score(heard), seen)
+        if self.diversity:
+            uphill = uphill + self.weight * _levelled(self.diversity.score(heard), seen)
+        images.backward(penalty_gradient(seen.detach(), self.settings.regularisers) - uphill)
         adam.step()
+
+    def _held(self, leaf: Tensor, step: int, steps: int) -> None:
+        how = self.settings.regularisers
+        with torch.no_grad():
+            radius = blur_radius(how, step, steps)
+            if radius:
+                leaf.copy_(blurred(leaf, radius * leaf.shape[-1] / 28))
+            if how.norm:
+                leaf.copy_(rescaled(leaf, how.norm))
 
     def score(self, images: Tensor) -> Tensor:
         """(N,) for images in 0..1."""
-        heard = hear(self.network, self._prepared(images), self.objective.layers)
-        return self.objective.score(heard)
+        return self.objective.score(self._heard(images))
 
-    def _prepared(self, images: Tensor) -> Tensor:
-        x = normalise(images, self.input)
-        return x.contiguous(memory_format=torch.channels_last)
+    def _heard(self, images: Tensor) -> Mapping[str, Tensor]:
+        x = normalise(images, self.input).contiguous(memory_format=torch.channels_last)
+        layers = self.objective.layers | (self.diversity.layers if self.diversity else frozenset())
+        return hear(self.network, x, layers)
 
     def _better(self, best: Tensor, score: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -95,16 +109,24 @@ class Ascent:
         return torch.where(wins[:, None, None, None], images, best), torch.where(wins, found, score)
 
 
-def penalty_gradient(images: Tensor, how: Regularisers) -> Tensor:
-    """Gradient, pixel by pixel, of total variation (Mahendran & Vedaldi 2015) and of the square."""
-    gradient = how.l2 * 2 * images
-    for dim in (2, 3):
-        # The ground goes on outside the frame, so an edge at the frame counts as well.
-        padding = (0, 0, 1, 1) if dim == 2 else (1, 1, 0, 0)
-        slope = nn.functional.pad(images, padding).diff(dim=dim)
-        unit = slope / (slope.square() + 1e-4).sqrt()
-        gradient = gradient - how.total_variation * unit.diff(dim=dim)
-    return gradient.detach()
+def _levelled(score: Tensor, images: Tensor) -> Tensor:
+    """Each image's gradient, of root mean square 1; 0 where there is none."""
+    [gradient] = torch.autograd.grad(score.sum(), images, retain_graph=True)
+    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return gradient / rms.clamp(min=1e-12)
+
+
+def _optimiser(leaf: Tensor, settings: Settings) -> torch.optim.Optimizer:
+    if settings.optimiser == "ascent":
+        return torch.optim.SGD([leaf], lr=settings.learning_rate)
+    return torch.optim.Adam([leaf], lr=settings.learning_rate)
+
+
+def rate(settings: Settings, step: int) -> float:
+    """Of this step: flat, or from the full rate to nearly 0 along half a cosine."""
+    if settings.schedule == "flat":
+        return settings.learning_rate
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
 
 
 class _Reached(Exception):

@@ -17,20 +17,16 @@ from torch import Tensor
 
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import to_tensor
-from glyphscope.visualise.objectives import Objective, channel, neuron
 from glyphscope.visualise.optimise import Ascent, hear
-from glyphscope.visualise.parameters import PARAMETERS
-from glyphscope.visualise.request import MaximisationRequest, resolve, unit_numbers
-from glyphscope.visualise.transforms import TRANSFORMS, compose, draw
+from glyphscope.visualise.parameters import PARAMETERS, Canvas
+from glyphscope.visualise.request import MaximisationRequest, resolve, settings_of, unit_numbers
+from glyphscope.visualise.spectrum import magnitude
+from glyphscope.visualise.terms import compile_terms
+from glyphscope.visualise.transforms import draw, transform
 
 CHUNK = 4
 
 Pixels = NDArray[np.uint8]
-
-OBJECTIVES: dict[str, Callable[[str, Sequence[int]], Objective]] = {
-    "channel": channel,
-    "neuron": neuron,
-}
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,11 @@ def maximise(
     request = resolve(checkpoint.network, request)
     units = unit_numbers(request)
     chunks = [units[i : i + CHUNK] for i in range(0, len(units), CHUNK)]
-    total = request.steps * len(chunks)
+    steps = settings_of(request).steps
+    total = steps * len(chunks)
     found: list[UnitImage] = []
     for i, chunk in enumerate(chunks):
-        report = partial(_report, progress, i * request.steps, total)
+        report = partial(_report, progress, i * steps, total)
         found += _chunk(checkpoint, request, chunk, report, cancelled)
     return found
 
@@ -82,17 +79,22 @@ def _chunk(
 ) -> list[UnitImage]:
     padded = [*units, *[units[-1]] * (CHUNK - len(units))]
     seeds = [_seed(request, unit) for unit in padded]
-    transform = compose(TRANSFORMS[request.transforms])
-    leaf, decode = PARAMETERS[request.parameterisation](checkpoint.manifest.input.shape, seeds)
+    how, spec = settings_of(request), checkpoint.manifest.input
+    canvas = Canvas(
+        spec.shape, how.start, how.ground, spec.mean, magnitude(spec), bool(how.decorrelate)
+    )
+    leaf, decode = PARAMETERS[how.parameterisation](canvas, seeds)
+    warp = transform(how.transforms)
     ascent = Ascent(
         network=checkpoint.network,
-        input=checkpoint.manifest.input,
-        objective=OBJECTIVES[request.objective](request.layer, padded),
-        transform=transform,
-        regularisers=request.regularisers,
-        learning_rate=request.learning_rate,
+        input=spec,
+        objective=compile_terms(request.terms, padded),
+        diversity=None,
+        weight=request.diversity,
+        transform=warp,
+        settings=how,
     )
-    draws = draw(transform, request.steps, seeds)
+    draws = draw(warp, how.steps, seeds)
     leaf = leaf.to(checkpoint.device)
     images = ascent.climb(leaf, decode, draws, progress, cancelled)
     pixels = (images * 255).round().to(torch.uint8).cpu().numpy()

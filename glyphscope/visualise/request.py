@@ -1,7 +1,7 @@
 """What a maximisation is asked for, checked against a network, and named by its digest.
 
 MaximisationRequest      frozen; the HTTP body as well
-resolve(where, request)  units made explicit, names checked
+resolve(where, request)  units made explicit, names checked, every knob filled from the preset
 digest(manifest, request)  40 hex digits: everything that determines the pictures
 """
 
@@ -10,68 +10,131 @@ import json
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field
 
 from glyphscope.errors import InvalidInput, NotFound
 from glyphscope.manifest import Manifest
 from glyphscope.networks import LayerInfo, Network, build
 from glyphscope.spec import Frozen
+from glyphscope.visualise import knobs as k
+from glyphscope.visualise import presets
+from glyphscope.visualise.knobs import Regularisers, Settings, Warp
+from glyphscope.visualise.terms import (
+    Position,
+    Term,
+    Terms,
+    UnitIndex,
+    check_position,
+    completed,
+    find_layer,
+)
 
-METHOD = 1
-"""Part of every digest. Raise it when the same request comes to give other pictures."""
+METHOD = 2
+"""Part of every digest. Raise it when the same settings come to give other pictures."""
 
 MAX_UNITS = 4096
-
-Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
-UnitIndex = Annotated[int, Field(ge=0, le=65535)]
+MAX_VARIANTS = 16
 
 
-class Regularisers(Frozen):
-    """Weights of what a picture is charged for, against a gradient of root mean square 1."""
+def _is_known(name: str) -> str:
+    if name not in presets.PRESETS:
+        raise ValueError(f"unknown preset {name!r}; known: {', '.join(presets.PRESETS)}")
+    return name
 
-    l2: Weight = 0.1
-    total_variation: Weight = 0.2
+
+PresetName = Annotated[
+    str, AfterValidator(_is_known), Field(json_schema_extra={"enum": [*presets.PRESETS]})
+]
+
+
+Objective = Annotated[
+    Annotated[Literal["channel", "neuron", "layer"], k.NAME] | Annotated[Terms, k.VALUE],
+    Discriminator(k.named_or_given),
+]
+Transforms = Annotated[
+    Annotated[Literal["small", "none", "lucid"], k.NAME] | Annotated[Warp, k.VALUE],
+    Discriminator(k.named_or_given),
+]
 
 
 class MaximisationRequest(Frozen):
     """Pictures that drive ``units`` of ``layer`` most.
 
     ``objective``: "channel" is the mean over a channel's positions (of a dense layer: its unit, so
-    of the last one a class's logit), "neuron" the position in the middle alone.
+    of the last one a class's logit), "neuron" one ``position`` of it, by default the middle,
+    "layer" the whole layer (DeepDream). A list of terms is their weighted sum. "layer", and a sum
+    in which every term names its unit, is one picture, numbered 0.
+
+    ``variants``: so many pictures a unit, pushed apart by ``diversity``. Knobs that are not given
+    are those of ``preset``.
     """
 
     layer: Annotated[str, Field(min_length=1, max_length=256)]
     units: (
         Annotated[tuple[UnitIndex, ...], Field(min_length=1, max_length=MAX_UNITS)] | Literal["all"]
     ) = "all"
-    objective: Literal["channel", "neuron"] = "channel"
-    steps: Annotated[int, Field(ge=1, le=4096)] = 128
-    parameterisation: Literal["fourier", "pixels"] = "fourier"
-    transforms: Literal["small", "none"] = "small"
-    regularisers: Regularisers = Regularisers()
-    learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.1
+    objective: Objective = "channel"
+    position: Position | None = None
+    variants: Annotated[int, Field(ge=1, le=MAX_VARIANTS)] = 1
+    diversity: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 1.0
+    preset: PresetName = "default"
+    parameterisation: k.Parameterisation | None = None
+    decorrelate: bool | None = None
+    start: k.Start | None = None
+    ground: k.Ground | None = None
+    optimiser: k.Optimiser | None = None
+    learning_rate: k.Rate | None = None
+    schedule: k.Schedule | None = None
+    steps: k.Steps | None = None
+    transforms: Transforms | None = None
+    regularisers: Regularisers | None = None
+    redirect: k.Redirect | None = None
+    patience: k.Patience | None = None
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The objective as a sum, whatever way it was named."""
+        if not isinstance(self.objective, str):
+            return self.objective
+        return (Term(kind=self.objective, layer=self.layer, position=self.position),)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is one picture of its own, and not one a unit."""
+        return not any(term.open for term in self.terms)
+
+
+def settings_of(request: MaximisationRequest) -> Settings:
+    """Every knob with its value: the request's where it is given, else its preset's."""
+    base = presets.preset(request.preset).settings
+    turned = {
+        name: getattr(request, name)
+        for name in Settings.model_fields
+        if getattr(request, name) is not None
+    }
+    if isinstance(turned.get("transforms"), str):
+        turned["transforms"] = presets.warp(turned["transforms"])
+    turned["regularisers"] = (request.regularisers or Regularisers()).over(base.regularisers)
+    return base.model_copy(update=turned)
 
 
 def resolve(where: Manifest | Network, request: MaximisationRequest) -> MaximisationRequest:
-    """The same request with its units listed, each once, in the order asked for.
+    """The same request with nothing left open: its units listed, each once, in the order asked
+    for, and every knob given. Resolving again changes nothing.
 
     Raises ``NotFound`` for an unknown layer or unit, ``InvalidInput`` for a layer without units of
-    its own (dropout).
+    its own (dropout) and for a position or vector that does not fit.
     """
-    layer = _layer(where, request.layer)
-    known = range(layer.units)
-    units = tuple(known) if request.units == "all" else tuple(dict.fromkeys(request.units))
-    if len(units) > MAX_UNITS:
-        raise InvalidInput(
-            f"layer {layer.name} has {layer.units} units; ask for at most {MAX_UNITS} at once"
-        )
-    for unit in units:
-        if unit not in known:
-            raise NotFound(f"unit of layer {layer.name}", unit, known)
-    # A unit of one value has no positions to choose from: the two objectives are one, so one name.
-    objective = request.objective if layer.spatial else "channel"
-    return request.model_copy(update={"units": units, "objective": objective})
+    network = _network(where)
+    layer = find_layer(network, request.layer)
+    knobs = settings_of(request)
+    if network.spec.input_shape[0] != 3:
+        knobs = knobs.model_copy(update={"decorrelate": False})
+    resolved = request.model_copy(update=dict(knobs) | _objective(network, layer, request))
+    units = _units(layer, resolved)
+    alone = {} if resolved.variants > 1 else {"diversity": 0.0}
+    return resolved.model_copy(update={"units": units, **alone})
 
 
 def unit_numbers(request: MaximisationRequest) -> tuple[int, ...]:
@@ -83,22 +146,52 @@ def unit_numbers(request: MaximisationRequest) -> tuple[int, ...]:
 
 def digest(manifest: Manifest, request: MaximisationRequest) -> str:
     """The same request on the same network has the same digest, whatever the model is called."""
+    resolved = resolve(manifest, request)
     parts = {
         "method": METHOD,
         "network": manifest.digest,
-        "request": resolve(manifest, request).model_dump(mode="json"),
+        # Its numbers count and not its name.
+        "request": resolved.model_dump(mode="json", exclude={"preset"}),
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
 
-def _layer(where: Manifest | Network, name: str) -> LayerInfo:
-    layers = {layer.name: layer for layer in _network(where).layers}
-    if name not in layers:
-        raise NotFound("layer", name, layers)
-    if layers[name].kind == "dropout":
-        raise InvalidInput(f"layer {name} is dropout: it has no units of its own to maximise")
-    return layers[name]
+def _objective(
+    network: Network, layer: LayerInfo, request: MaximisationRequest
+) -> dict[str, object]:
+    if not isinstance(request.objective, str):
+        if request.position is not None:
+            raise InvalidInput("give the position in the term of kind neuron")
+        return {"objective": completed(network, request.objective, layer.name)}
+    if request.objective != "neuron":
+        if request.position is not None:
+            raise InvalidInput('only the objective "neuron" has a position')
+        return {}
+    position = check_position(layer, request.position)
+    # A unit of one value has no positions to choose from: the two objectives are one, so one name.
+    return {"objective": "neuron" if layer.spatial else "channel", "position": position}
+
+
+def _units(layer: LayerInfo, request: MaximisationRequest) -> tuple[int, ...]:
+    if request.closed:
+        if request.units not in ("all", (0,)):
+            raise InvalidInput(
+                "this objective is one picture, numbered 0, and not one a unit: leave units out"
+            )
+        units: tuple[int, ...] = (0,)
+    else:
+        known = range(layer.units)
+        units = tuple(known) if request.units == "all" else tuple(dict.fromkeys(request.units))
+        for unit in units:
+            if unit not in known:
+                raise NotFound(f"unit of layer {layer.name}", unit, known)
+    if len(units) * request.variants > MAX_UNITS:
+        raise InvalidInput(
+            f"{len(units)} units of layer {layer.name}, {request.variants} picture(s) each; ask "
+            f"for at most {MAX_UNITS} at once"
+        )
+    return units
 
 
 def _network(where: Manifest | Network) -> Network:

@@ -3,7 +3,8 @@
     Transform = numbers it draws + apply(images (N, C, H, W), draws (N, k) in -1..1)
 
 Numbers are drawn for every image by itself and for all steps at once; a step costs no Python an
-image. Sizes are for 28 pixels; Lucid's (pad 12, jitter 8, scale 10 %) are for 224.
+image. Sizes are relative to the side: Lucid's (pad 12, jitter 8, scale 10 %) are for 224 pixels and
+would tear a drawing of 28 apart.
 """
 
 import math
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from glyphscope.visualise.knobs import Warp
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -21,42 +24,30 @@ class Transform:
     apply: Callable[[Tensor, Tensor], Tensor]
 
 
-def warp(jitter: float, degrees: float, share: float) -> Transform:
-    """Shift by up to ``jitter`` pixels, turn by ``degrees``, scale by ``share``: one resampling.
+def transform(sizes: Warp) -> Transform:
+    """Nothing where every size is 0: the images go through untouched."""
+    if sizes == Warp():
+        return Transform(0, lambda images, _draws: images)
+    return Transform(4, lambda images, draws: _resampled(images, matrices(sizes, draws)))
+
+
+def matrices(sizes: Warp, draws: Tensor) -> Tensor:
+    """(..., 4) -> (..., 2, 3), where each pixel of the outcome is looked up: turn, scale, shift.
 
     What comes in from outside is 0, the ground, as if the image had been padded with it.
     """
-
-    def apply(images: Tensor, draws: Tensor) -> Tensor:
-        angle = draws[:, 0] * math.radians(degrees)
-        zoom = 1 / (1 + share * draws[:, 1])
-        shift = draws[:, 2:] * 2 * jitter / images.shape[-1]
-        cos, sin = angle.cos() * zoom, angle.sin() * zoom
-        rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], dim=1)
-        theta = rows.view(-1, 2, 3).to(images.device)
-        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-        return functional.grid_sample(images, grid, align_corners=False)
-
-    return Transform(4, apply)
+    angle = draws[..., 0] * math.radians(sizes.degrees)
+    zoom = 1 / (1 + sizes.scale * draws[..., 1])
+    shift = draws[..., 2:] * 2 * sizes.jitter  # the sampling grid is 2 wide
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    rows = torch.stack([cos, -sin, shift[..., 0], sin, cos, shift[..., 1]], dim=-1)
+    return rows.view(*rows.shape[:-1], 2, 3)
 
 
-def compose(transforms: Sequence[Transform]) -> Transform:
-    """One after the other; none leaves the images as they are."""
-
-    def apply(images: Tensor, draws: Tensor) -> Tensor:
-        first = 0
-        for transform in transforms:
-            images = transform.apply(images, draws[:, first : first + transform.draws])
-            first += transform.draws
-        return images
-
-    return Transform(sum(t.draws for t in transforms), apply)
-
-
-TRANSFORMS: dict[str, list[Transform]] = {
-    "small": [warp(jitter=2, degrees=5, share=0.05)],
-    "none": [],
-}
+def _resampled(images: Tensor, theta: Tensor) -> Tensor:
+    """One resampling for all of it, so that a warp blurs once."""
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
 
 
 def draw(transform: Transform, steps: int, seeds: Sequence[int]) -> Tensor:

@@ -302,6 +302,21 @@ MAXIMISATIONS: dict[str, tuple[bytes, int, str]] = {
         b'{"layer": "conv1", "regularisers": {"l2": "much"}}', 422, "#/regularisers/l2"
     ),
     "dropout": (b'{"layer": "dropout"}', 422, "dropout"),
+    "an unknown preset": (b'{"layer": "conv1", "preset": "best"}', 422, "known: default"),
+    "unknown transforms": (b'{"layer": "conv1", "transforms": "big"}', 422, "#/transforms"),
+    "a warp in words": (
+        b'{"layer": "conv1", "transforms": {"jitter": "much"}}', 422, "#/transforms/jitter"
+    ),
+    "no term": (b'{"layer": "conv1", "objective": []}', 422, "#/objective"),
+    "a term in words": (
+        b'{"layer": "conv1", "objective": [{"weight": "much"}]}', 422, "#/objective/0/weight"
+    ),
+    "a term of an unknown layer": (
+        b'{"layer": "conv1", "objective": [{"layer": "conv9"}]}', 404, "conv1"
+    ),
+    "a position outside": (
+        b'{"layer": "conv1", "objective": "neuron", "position": [99, 0]}', 422, "rows 0 to"
+    ),
 }  # fmt: skip
 
 
