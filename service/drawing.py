@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphscope.visualise import UnitImage, png
+from glyphscope.visualise import UnitImage, png, settings_of
 from service.events import FRAME, PROGRESS, Log
 from service.film import Film, smaller
 from service.jobs import Jobs, Order, Result, Status, replace
@@ -37,7 +37,8 @@ class Drawing:
         self._jobs = jobs
         self._order = order
         self._log = log
-        self._film = Film(order.request.steps, len(order.request.units), shape)
+        self._steps = settings_of(order.request).steps
+        self._film = Film(self._steps, len(order.request.units), shape)
         self._progress, self._frames = Pace(clock), Pace(clock)
 
     def progress(self, step: int, steps: int) -> None:
@@ -68,7 +69,7 @@ class Drawing:
         update = {
             "status": "done",
             "results": tuple(_result(image) for image in images),
-            "frames": (*self._film.steps, self._order.request.steps),
+            "frames": (*self._film.steps, self._steps),
         }
         return self.status.model_copy(update=update)
 

@@ -28,7 +28,7 @@ from typing import IO, Literal, TypeVar
 from pydantic import ValidationError
 
 from glyphscope.spec import Frozen
-from glyphscope.visualise import MaximisationRequest
+from glyphscope.visualise import MaximisationRequest, settings_of
 from service.resolver import Signature, signature
 
 JOB_ID = re.compile(r"[0-9a-f]{40}")
@@ -101,7 +101,7 @@ class Jobs:
         replace(folder / "request.json", order.model_dump_json().encode())
         (self._open / order.id).touch()
         run = f"{time.time_ns():x}"
-        status = Status(status="queued", run=run, steps=order.request.steps)
+        status = Status(status="queued", run=run, steps=settings_of(order.request).steps)
         self.write(order.id, status)
         return status
 

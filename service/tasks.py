@@ -50,7 +50,9 @@ def library_maximise(
     frame: Callable[[int, Sequence[int], Pixels], None],
     cancelled: Callable[[], bool],
 ) -> list[UnitImage]:
-    return visualise.maximise(checkpoint, request, progress=progress, cancelled=cancelled)
+    return visualise.maximise(
+        checkpoint, request, progress=progress, frame=frame, cancelled=cancelled
+    )
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Ascent:
         draws: Tensor,
         progress: Callable[[int], None],
         cancelled: Callable[[], bool],
+        frame: Callable[[int, Tensor], None],
     ) -> Tensor:
         """Images (N, C, H, W) in 0..1, each the best of the looks in the second half of the steps.
 
@@ -66,8 +67,10 @@ class Ascent:
             self._held(leaf, step, steps)
             last = step == steps - 1
             if last or (step + 1) % LOOK_EVERY == 0:
+                images = decode(leaf).detach()
+                frame(step + 1, images)
                 if last or 2 * step >= steps:
-                    best, score = self._better(best, score, decode(leaf).detach())
+                    best, score = self._better(best, score, images)
                 progress(step + 1)
         return best
 

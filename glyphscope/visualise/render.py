@@ -48,10 +48,12 @@ def maximise(
     *,
     progress: Callable[[int, int], None] = lambda step, steps: None,
     cancelled: Callable[[], bool] = lambda: False,
+    frame: Callable[[int, Sequence[int], Pixels], None] = lambda step, units, pixels: None,
 ) -> list[UnitImage]:
     """One picture a unit, in the order of the request.
 
-    ``progress(step, steps)`` counts over the whole job. Raises ``Cancelled`` soon after
+    ``progress(step, steps)`` counts over the whole job. ``frame(step, units, pixels)`` shows
+    pictures on their way: uint8 (N, C, H, W), of N units, after ``step`` steps of their own. Raises ``Cancelled`` soon after
     ``cancelled()`` turns true.
     """
     request = resolve(checkpoint.network, request)
@@ -62,7 +64,7 @@ def maximise(
     found: list[UnitImage] = []
     for i, chunk in enumerate(chunks):
         report = partial(_report, progress, i * steps, total)
-        found += _chunk(checkpoint, request, chunk, report, cancelled)
+        found += _chunk(checkpoint, request, chunk, report, cancelled, frame)
     return found
 
 
@@ -76,6 +78,7 @@ def _chunk(
     units: Sequence[int],
     progress: Callable[[int], None],
     cancelled: Callable[[], bool],
+    frame: Callable[[int, Sequence[int], Pixels], None],
 ) -> list[UnitImage]:
     padded = [*units, *[units[-1]] * (CHUNK - len(units))]
     seeds = [_seed(request, unit) for unit in padded]
@@ -96,9 +99,17 @@ def _chunk(
     )
     draws = draw(warp, how.steps, seeds)
     leaf = leaf.to(checkpoint.device)
-    images = ascent.climb(leaf, decode, draws, progress, cancelled)
-    pixels = (images * 255).round().to(torch.uint8).cpu().numpy()
+
+    def shown(step: int, images: Tensor) -> None:
+        frame(step, units, _bytes(images[: len(units)]))
+
+    pixels = _bytes(ascent.climb(leaf, decode, draws, progress, cancelled, shown))
     return _finished(checkpoint, request.layer, units, padded, pixels)
+
+
+def _bytes(images: Tensor) -> Pixels:
+    pixels: Pixels = (images * 255).round().to(torch.uint8).cpu().numpy()
+    return pixels
 
 
 def _finished(
