@@ -53,8 +53,8 @@ def maximise(
     """One picture a unit, in the order of the request.
 
     ``progress(step, steps)`` counts over the whole job. ``frame(step, units, pixels)`` shows
-    pictures on their way: uint8 (N, C, H, W), of N units, after ``step`` steps of their own. Raises ``Cancelled`` soon after
-    ``cancelled()`` turns true.
+    pictures on their way: uint8 (N, C, H, W), of N units, after ``step`` steps of their own.
+    Raises ``Cancelled`` soon after ``cancelled()`` turns true.
     """
     request = resolve(checkpoint.network, request)
     units = unit_numbers(request)
