@@ -16,22 +16,34 @@ from safetensors import SafetensorError
 from safetensors import torch as tensors
 from torch import Tensor, nn
 
+from glyphscope import confusion, embedding, example_images, examples, statistics
 from glyphscope import manifest as m
+from glyphscope.confusion import Confusions
+from glyphscope.embedding import Embedding
 from glyphscope.errors import BrokenCheckpoint, InvalidSpec
+from glyphscope.example_images import ExampleImages
 from glyphscope.examples import Examples
-from glyphscope.examples import read as read_examples
 from glyphscope.manifest import Manifest, parse_manifest, sha256
 from glyphscope.networks import Network, build, place
+from glyphscope.statistics import Statistics
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network ready to answer (eval mode, on ``device``) with everything that belongs to it."""
+    """A network ready to answer (eval mode, on ``device``) with everything that belongs to it.
+
+    ``examples`` and what follows it tell of the test set. A checkpoint may have been published
+    without: then they are empty, and ``embedding`` is None.
+    """
 
     manifest: Manifest
     network: Network
     device: torch.device
     examples: Examples = field(default_factory=lambda: Examples({}))
+    images: ExampleImages = field(default_factory=ExampleImages)
+    statistics: Statistics = field(default_factory=Statistics)
+    confusions: Confusions = field(default_factory=Confusions)
+    embedding: Embedding | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -80,7 +92,16 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise BrokenCheckpoint(f"{where}: {m.WEIGHTS} holds values that are no numbers: {bad[0]}")
     network.eval().requires_grad_(False)
     target = torch.device(device)
-    return Checkpoint(manifest, place(network, target), target, read_examples(folder))
+    return Checkpoint(
+        manifest=manifest,
+        network=place(network, target),
+        device=target,
+        examples=examples.read(folder),
+        images=example_images.read(folder, manifest.input.shape),
+        statistics=statistics.read(folder),
+        confusions=confusion.read(folder),
+        embedding=embedding.read(folder),
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:

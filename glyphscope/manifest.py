@@ -19,6 +19,11 @@ FIRST_LAYER = "first_layer.safetensors"
 ONNX = "model.onnx"
 HISTORY = "history.json"
 EXAMPLES = "examples.safetensors"
+IMAGES = "example_images.safetensors"
+SHEET = "example_images.png"
+STATISTICS = "statistics.safetensors"
+EMBEDDING = "embedding.safetensors"
+CONFUSIONS = "confusions.safetensors"
 MODEL_CARD = "MODEL_CARD.md"
 
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors import torch as tensors
 
-from glyphscope import checkpoint, examples
+from glyphscope import checkpoint
 from glyphscope import manifest as m
 from glyphscope.errors import Conflict
 from glyphscope.manifest import Manifest, Training
@@ -16,7 +15,8 @@ from glyphscope.networks import Network
 from glyphscope.preprocess import to_tensor
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store, checked_name
-from training import data, experiment, onnx_export
+from glyphscope.survey import Progress
+from training import data, experiment, onnx_export, test_files
 from training.data import Split
 from training.datasets.own import own
 from training.evaluate import Evaluation, recorded
@@ -26,8 +26,18 @@ from training.run import Run
 PARITY_IMAGES = 256
 
 
-def publish(run: Run, store: Store, root: Path, name: str | None, alias: str | None) -> Manifest:
-    """Export, check parity, collect the examples of every unit, and show it all by one rename."""
+def publish(
+    run: Run,
+    store: Store,
+    root: Path,
+    name: str | None,
+    alias: str | None,
+    progress: Progress = lambda done, images: None,
+) -> Manifest:
+    """Export, check parity, survey the test set, and show it all by one rename.
+
+    ``progress``: test images that were surveyed, and of how many.
+    """
     evaluation = recorded(run)
     if evaluation is None:
         raise Conflict(
@@ -49,7 +59,7 @@ def publish(run: Run, store: Store, root: Path, name: str | None, alias: str | N
     files = {
         m.ONNX: onnx,
         m.HISTORY: (run.folder / "history.json").read_bytes(),
-        m.EXAMPLES: _examples(network, test, spec),
+        **test_files.collect(network, spec, test, draft.calibration, progress),
     }
 
     def write(folder: Path, version: int) -> Manifest:
@@ -121,13 +131,6 @@ def _git_commit() -> str | None:
         ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False
     )
     return found.stdout.strip() or None
-
-
-def _examples(network: Network, test: Split, spec: InputSpec) -> bytes:
-    """The test images that drive each unit most, of every layer."""
-    layers = [layer.name for layer in network.layers if layer.kind not in ("dropout", "flatten")]
-    batches = (_inputs(Split(part, part), spec) for part in test.images.split(500))
-    return tensors.save(examples.collect(network, batches, layers))
 
 
 def _inputs(split: Split, spec: InputSpec) -> torch.Tensor:

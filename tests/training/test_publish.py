@@ -70,9 +70,32 @@ def test_snapshots_stay_with_the_run(published: Path, colour_run: Run) -> None:
     files = set(checkpoint.read_manifest(published).files)
     assert files == {
         "model.safetensors", "first_layer.safetensors", "model.onnx",
-        "history.json", "examples.safetensors", "MODEL_CARD.md",
+        "history.json", "examples.safetensors", "MODEL_CARD.md", "example_images.png",
+        "example_images.safetensors", "statistics.safetensors", "embedding.safetensors",
+        "confusions.safetensors",
     }  # fmt: skip
     assert {path.name for path in published.iterdir()} == {*files, "manifest.json"}
+
+
+def test_a_version_tells_and_shows_its_test_set_by_itself(published: Path, colours: Path) -> None:
+    found = checkpoint.load(published)
+    with np.load(colours) as data:
+        images, labels = data["x_test"].transpose(0, 3, 1, 2), data["y_test"]
+    referred = [e.index for unit in range(3) for e in found.examples.unit("logits", unit)]
+    assert found.embedding is not None
+    for index in [*referred, *found.embedding.values["indices"].tolist()]:
+        image = found.images.get(index)
+        assert image is not None
+        np.testing.assert_array_equal(image.pixels, images[index])
+        assert image.label == labels[index]
+    assert found.manifest.metrics is not None
+    confusion = np.zeros((3, 3), int)
+    for cell in found.confusions.cells():
+        confusion[cell.truth, cell.answer] = cell.count
+    np.testing.assert_array_equal(confusion, found.manifest.metrics.confusion)
+    unit = found.statistics.unit("logits", 1)
+    assert unit is not None
+    assert unit.highest == found.examples.maximum("logits", 1)
 
 
 def test_the_onnx_file_knows_labels_and_normalisation(published: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from glyphscope.store import PRODUCTION, Store
 from training import data
@@ -21,7 +22,13 @@ def publish(
 ) -> None:
     """Make the next version of a model from an evaluated run."""
     run, root = open_run(run_name, runs), data.data_root(data_root)
-    manifest = publishing.publish(run, Store(store), root, name, alias or None)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("looking at every test image", total=None)
+
+        def told(done: int, images: int) -> None:
+            progress.update(task, completed=done, total=images)
+
+        manifest = publishing.publish(run, Store(store), root, name, alias or None, told)
     where = f"{store / manifest.name / str(manifest.version)}"
     console.print(f"published [bold]{manifest.ref}[/] in {where}")
     if manifest.onnx:
