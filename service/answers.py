@@ -31,8 +31,12 @@ def read(request: Request, document: Any) -> Response:
 
 
 def conditional(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
-    """200 with a strong ETag, or 304 where the client has these very bytes (RFC 9110, 13.1.2)."""
-    headers = {"ETag": _tag(body), "Cache-Control": cache_control}
+    """200 with an ETag, or 304 where the client has this already (RFC 9110, 13.1.2).
+
+    Of JSON it is weak, as the same document may also come compressed (8.8.1).
+    """
+    weak = "W/" if media_type == "application/json" else ""
+    headers = {"ETag": weak + _tag(body), "Cache-Control": cache_control}
     if known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, media_type)
@@ -61,4 +65,4 @@ def known(request: Request, etag: str) -> bool:
     """Whether the client has it."""
     asked = request.headers.get("if-none-match", "")
     tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
-    return etag in tags or "*" in tags
+    return etag.removeprefix("W/") in tags or "*" in tags

@@ -21,6 +21,8 @@ from service.logs import configure_logging
 from service.middleware.access_log import AccessLog
 from service.middleware.body_limit import BodyLimit
 from service.middleware.boundary import Boundary
+from service.middleware.compress import Compress
+from service.middleware.decompress import Decompress
 from service.middleware.head import Head
 from service.middleware.request_id import HEADER, RequestId
 from service.middleware.security import SecurityHeaders
@@ -36,6 +38,9 @@ from service.routers import (
     pad,
     pictures,
     problems,
+    v2_infer,
+    v2_models,
+    v2_server,
 )
 from service.runtime import make_runtime
 from service.settings import Settings, load_settings
@@ -79,6 +84,9 @@ def create_app(settings: Settings) -> FastAPI:
         problems,
         docs,
         pad,
+        v2_server,
+        v2_models,
+        v2_infer,
     ):
         app.include_router(room.router)
     app.mount("/pad", pad.files)
@@ -117,7 +125,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         Middleware(Boundary),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        Middleware(Decompress, max_bytes=settings.max_body_bytes),
         Middleware(Head),
+        Middleware(Compress),
     ]
 
 

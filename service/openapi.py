@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from glyphscope.visualise import MaximisationRequest
 from service import examples, schemas
+from service.oip.schemas import OipRequest
 from service.problem import MEDIA_TYPE
 
 TITLE = "Glyphscope"
@@ -239,7 +240,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     """FastAPI's own document, with the shapes that routes read and write themselves."""
     found = get_openapi(title=TITLE, version=VERSION, description=DESCRIPTION, routes=app.routes)
     named = found["components"]["schemas"]
-    for shape in (schemas.Problem, schemas.Inputs, MaximisationRequest):
+    for shape in (schemas.Problem, schemas.Inputs, MaximisationRequest, OipRequest):
         described = shape.model_json_schema(ref_template="#/components/schemas/{model}")
         named |= described.pop("$defs", {})
         named[shape.__name__] = described

@@ -1,7 +1,7 @@
 """The one boundary where errors become RFC 9457 problem documents.
 
     problem(error)            -> Problem      any exception, by the table below
-    respond(problem, scope)   -> Response     application/problem+json
+    respond(problem, scope)   -> Response     application/problem+json; under /v2 {"error": ...}
 
 An exception that is not in the table is a defect: it is answered 500 without its text, and logged.
 """
@@ -23,6 +23,7 @@ from glyphscope import errors as e
 from service.answers import dumps
 
 MEDIA_TYPE = "application/problem+json"
+_JSON = "application/json"
 RETRY_SECONDS = 1
 
 logger = logging.getLogger("glyphscope.service")
@@ -61,6 +62,8 @@ def problem(error: Exception) -> Problem:
 
 
 def respond(found: Problem, scope: Scope) -> Response:
+    if _speaks_oip(scope):
+        return Response(dumps({"error": found.detail}), found.status, found.headers, _JSON)
     document = {
         "type": found.type,
         "title": found.title,
@@ -71,6 +74,12 @@ def respond(found: Problem, scope: Scope) -> Response:
         **found.members,
     }
     return Response(dumps(document), found.status, found.headers, MEDIA_TYPE)
+
+
+def _speaks_oip(scope: Scope) -> bool:
+    """Clients of the Open Inference Protocol read nothing but {"error": ...}."""
+    path: str = scope.get("path", "")
+    return path == "/v2" or path.startswith("/v2/")
 
 
 async def handle(request: Request, error: Exception) -> Response:

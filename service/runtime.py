@@ -14,6 +14,7 @@ from service.engine import Engine
 from service.jobs import Jobs
 from service.maximisations import Maximisations
 from service.model import Model
+from service.oip.statistics import Statistics
 from service.orders import Orders
 from service.pools import Pool
 from service.queue import Queue
@@ -39,6 +40,7 @@ class Runtime:
     maximisations: Maximisations
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to stop: whoever waits for a maximisation stops waiting."""
+    statistics: Statistics = field(default_factory=Statistics)
 
     async def start(self) -> None:
         for checkpoint in await self.registry.load_production():

@@ -12,6 +12,9 @@ from service import examples, schemas
 
 Document = dict[str, Any]
 
+OIP = [("get", ""), ("get", "/ready"), ("get", "/config"), ("get", "/stats"), ("post", "/infer")]
+"""Of a model, and of one of its versions."""
+
 
 @pytest.fixture
 async def document(client: httpx.AsyncClient) -> Document:
@@ -44,6 +47,12 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("get", "/v1/maximisations/{job_id}/grid.png"),
         ("get", "/v1/maximisations/{job_id}/animation.webp"),
         ("get", "/v1/maximisations/{job_id}/events"),
+        ("get", "/v2"),
+        ("get", "/v2/health/live"),
+        ("get", "/v2/health/ready"),
+        ("get", "/v2/models/stats"),
+        *((method, f"/v2/models/{{model}}{rest}") for method, rest in OIP),
+        *((method, f"/v2/models/{{model}}/versions/{{version}}{rest}") for method, rest in OIP),
     }
 
 
@@ -71,11 +80,11 @@ async def test_every_example_of_a_request_is_answered(
     for path, method, operation in operations(document):
         content = operation.get("requestBody", {}).get("content", {})
         for example in content.get("application/json", {}).get("examples", {}).values():
-            url = path.replace("{model}", "mnist")
+            url = path.replace("{model}", "mnist").replace("{version}", "1")
             answer = await client.request(method, url, json=example["value"])
             assert answer.status_code in (200, 201), (path, answer.text)
             sent += 1
-    assert sent == 2 * len(examples.INPUTS) + len(examples.MAXIMISATIONS)
+    assert sent == 2 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 2
 
 
 async def test_the_picture_of_the_examples_is_a_digit(client: httpx.AsyncClient) -> None:

@@ -73,7 +73,7 @@ async def test_layers(client: httpx.AsyncClient) -> None:
 async def test_reads_are_conditional(client: httpx.AsyncClient, path: str) -> None:
     first = await client.get(path)
     etag = first.headers["etag"]
-    for sent in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+    for sent in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
         again = await client.get(path, headers={"If-None-Match": sent})
         assert (again.status_code, again.content) == (304, b""), sent
         assert again.headers["etag"] == etag
@@ -81,7 +81,7 @@ async def test_reads_are_conditional(client: httpx.AsyncClient, path: str) -> No
     assert (other.status_code, other.content) == (200, first.content)
     head = await client.head(path)
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["content-length"] == str(len(first.content))
+    assert head.headers["content-length"] == first.headers["content-length"]
 
 
 def change_a_byte(folder: Path) -> None:
