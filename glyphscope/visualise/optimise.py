@@ -26,7 +26,10 @@ from glyphscope.visualise.redirect import redirected_relus
 from glyphscope.visualise.transforms import Transform
 
 LOOK_EVERY = 16
-"""Steps between two looks at the untransformed images, at progress and at a wish to cancel."""
+"""Steps between two looks of the network at the untransformed images."""
+
+SHOW_EVERY = 4
+"""Steps between two frames; the first few are shown each, as a picture changes most at first."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Ascent:
         steps = len(draws)
         best, score = decode(leaf).detach(), torch.full((len(leaf),), -torch.inf)
         for step in range(steps):
-            if step % LOOK_EVERY == 0 and cancelled():
+            if cancelled():
                 raise Cancelled("the maximisation was cancelled")
             adam.param_groups[0]["lr"] = rate(self.settings, step)
             redirects = step < self.settings.redirect
@@ -66,11 +69,11 @@ class Ascent:
                 self._step(leaf, decode, draws[step], adam)
             self._held(leaf, step, steps)
             last = step == steps - 1
-            if last or (step + 1) % LOOK_EVERY == 0:
+            if last or step < SHOW_EVERY or (step + 1) % SHOW_EVERY == 0:
                 images = decode(leaf).detach()
-                frame(step + 1, images)
-                if last or 2 * step >= steps:
+                if last or ((step + 1) % LOOK_EVERY == 0 and 2 * step >= steps):
                     best, score = self._better(best, score, images)
+                frame(step + 1, images)
                 progress(step + 1)
         return best
 

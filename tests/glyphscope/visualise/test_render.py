@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from glyphscope.errors import Cancelled, InvalidInput, NotFound
 from glyphscope.manifest import sha256
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, Regularisers, digest, maximise, resolve
+from glyphscope.visualise.optimise import Ascent
 
 ROOT = Path(__file__).parents[3]
 STORE = Store(ROOT / "checkpoints")
@@ -127,6 +130,35 @@ def test_cancelling_stops_and_leaves_the_network_as_it_was(checkpoint: Checkpoin
     assert hooks(checkpoint.network) == 0
     assert not checkpoint.network.training
     assert all(p.grad is None and not p.requires_grad for p in checkpoint.network.parameters())
+
+
+def test_cancelling_stops_before_the_next_step(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    step = Ascent._step
+
+    def count(*arguments: Any) -> None:
+        taken.append(len(taken) + 1)
+        step(*arguments)
+
+    monkeypatch.setattr(Ascent, "_step", count)
+    with pytest.raises(Cancelled):
+        maximise(checkpoint, ask(steps=4096), cancelled=lambda: taken[-1:] == [7])
+    assert taken == list(range(1, 8))
+
+
+def test_frames_show_the_way_often_at_first(checkpoint: Checkpoint) -> None:
+    shown: list[tuple[int, tuple[int, ...]]] = []
+
+    def frame(step: int, units: Sequence[int], pixels: Any) -> None:
+        assert pixels.shape == (len(units), 1, 28, 28)
+        assert pixels.dtype == np.uint8
+        shown.append((step, tuple(units)))
+
+    maximise(checkpoint, ask(units=[3, 0, 1, 2, 5], steps=18), frame=frame)
+    steps = [1, 2, 3, 4, 8, 12, 16, 18]
+    assert shown == [(n, (3, 0, 1, 2)) for n in steps] + [(n, (5,)) for n in steps]
 
 
 def test_unknown_layers_and_units_list_the_known_ones(checkpoint: Checkpoint) -> None:
