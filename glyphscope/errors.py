@@ -12,6 +12,8 @@
     ├── DataMissing          a data set that is not on disk and cannot be fetched
     ├── Conflict             it exists already, or is in the wrong state for this
     ├── Busy                 too much waits already; try again later
+    ├── Unavailable          it is known, but not served now
+    ├── DeadlinePassed       it was not answered in the time that it had
     └── Cancelled            somebody asked for the work to stop
 
 A program translates them at one place: the service into problem+json, a command line into one
@@ -102,6 +104,16 @@ class Conflict(GlyphscopeError):
 class Busy(GlyphscopeError):
     code = "busy"
     title = "Too much is waiting"
+
+
+class Unavailable(GlyphscopeError):
+    code = "unavailable"
+    title = "Not served now"
+
+
+class DeadlinePassed(GlyphscopeError):
+    code = "deadline-passed"
+    title = "The deadline has passed"
 
 
 class Cancelled(GlyphscopeError):

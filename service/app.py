@@ -29,6 +29,7 @@ from service.middleware.security import SecurityHeaders
 from service.problem import handle
 from service.routers import (
     activations,
+    admin,
     classify,
     docs,
     filters,
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
                 await runtime.start()
                 yield
             finally:
-                runtime.close()
+                await runtime.close()
 
     app = FastAPI(
         title=openapi.TITLE,
@@ -89,6 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
         v2_infer,
     ):
         app.include_router(room.router)
+    if settings.admin_key:
+        app.include_router(admin.router)
     app.mount("/pad", pad.files)
     return app
 

@@ -8,7 +8,7 @@ Verifying reads every file, so a finding is kept until one of the version's file
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from glyphscope.manifest import Manifest
 from glyphscope.preprocess import recipe
 from glyphscope.store import PRODUCTION, Ref, Store
 from service.resolver import Signature, signature
+from service.rollout import Rollout, read_rollout
 
 T = TypeVar("T")
 
@@ -33,14 +34,31 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Held:
+    """An alias that names ``wanted``, under which ``serving`` goes on answering."""
+
+    alias: str
+    wanted: int
+    serving: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Listing:
-    """``manifest`` is that of the production version, where there is one that can be read."""
+    """``manifest`` is that of the production version, where there is one that can be read.
+
+    ``serving`` is what answers under each alias, ``held`` says where that is not what it names;
+    a store alone knows neither.
+    """
 
     name: str
     versions: list[int]
     aliases: dict[str, int]
     manifest: Manifest | None
     broken: list[Broken]
+    rollout: Rollout = field(default_factory=Rollout)
+    serving: dict[str, int] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
 
     @property
     def production(self) -> int | None:
@@ -95,12 +113,18 @@ class Inspector:
             aliases = self.store.aliases(name)
         except BrokenCheckpoint as error:
             broken.append(Broken(None, str(error)))
+        rollout = Rollout()
+        try:
+            rollout = read_rollout(self.store, name)
+        except BrokenCheckpoint as error:
+            broken.append(Broken(None, str(error)))
         for version in versions:
             try:
                 manifests[version] = self.inspect(Ref(name, version))
             except BrokenCheckpoint as error:
                 broken.append(Broken(version, str(error)))
-        return Listing(name, versions, aliases, manifests.get(aliases.get(PRODUCTION, 0)), broken)
+        production = manifests.get(aliases.get(PRODUCTION, 0))
+        return Listing(name, versions, aliases, production, broken, rollout)
 
     def _signature(self, ref: Ref) -> Signature:
         folder = self.store.path(ref)

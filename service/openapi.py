@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from glyphscope.visualise import MaximisationRequest
 from service import examples, schemas
@@ -51,6 +52,14 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     400: (
         "The body is not JSON, or not a form",
         {"title": "Bad Request", "detail": "the body is not JSON: unexpected end of data"},
+    ),
+    401: (
+        "The admin key is missing or wrong",
+        {
+            "title": "Unauthorized",
+            "detail": "an administrator's call needs the admin key: X-Admin-Key or "
+            "Authorization: Bearer",
+        },
     ),
     404: (
         "A name that is not known",
@@ -190,6 +199,31 @@ PICTURE: Responses = {
     200: _files("PNG; never changes", "image/png"),
     **_problems(404, 409, 413, 422),
 }
+
+ADMIN: Responses = {
+    200: {"description": "What is so now", "model": dict[str, Any]},
+    **_problems(400, 401, 404, 409, 422),
+}
+
+
+def body(shape: type[BaseModel], example: Any) -> dict[str, Any]:
+    """A JSON body that a route reads itself."""
+    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = schema.pop("$defs", {})
+    schema["properties"] = {
+        name: _inlined(member, parts) for name, member in schema["properties"].items()
+    }
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(part: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(part, dict):
+        if "$ref" in part:
+            return parts[part["$ref"].rpartition("/")[2]]
+        return {key: _inlined(value, parts) for key, value in part.items()}
+    return [_inlined(value, parts) for value in part] if isinstance(part, list) else part
+
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 

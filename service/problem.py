@@ -36,6 +36,8 @@ STATUS: dict[type[e.GlyphscopeError], int] = {
     e.BrokenCheckpoint: 503,
     e.Conflict: 409,
     e.Busy: 503,
+    e.Unavailable: 503,
+    e.DeadlinePassed: 504,
     e.Cancelled: 409,
 }
 """The nearest class up the tree counts; what only the trainer raises would be a defect here."""

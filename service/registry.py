@@ -1,45 +1,95 @@
-"""Checkpoints in memory: verified, loaded when first asked for, and never twice at once."""
+"""Which checkpoint answers a request: verified, loaded and warmed beside the one that serves.
+
+    get("mnist")             what serves; a version that an alias moved to serves once it is loaded
+    route("mnist", id)       the same, or the canary's version for its share of request ids
+    shadow("mnist", id)      the version to compare with, where there is one
+
+Where an alias names a broken version, the last good one serves on.
+"""
 
 import asyncio
+import dataclasses
 import logging
-from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 
 import torch
 
 from glyphscope.checkpoint import load
-from glyphscope.errors import GlyphscopeError
+from glyphscope.errors import BrokenCheckpoint, GlyphscopeError, NotFound, Unavailable
 from glyphscope.manifest import Manifest
-from glyphscope.store import Ref, Store
-from service.inspection import Inspector, Listing
+from glyphscope.store import PRODUCTION, Ref, Store
+from service.inspection import Held, Inspector, Listing
+from service.memory import LOOSE, NAMED, PINNED, Memory
 from service.model import Model, open_model
-from service.resolver import Resolver, Signature, signature
+from service.resolver import Plan, Resolver, Signature, alias_of, signature
+from service.rollout import Rollout, Share
+from service.served import Served
 
 logger = logging.getLogger("glyphscope.service")
 
+Warm = Callable[[Model], Awaitable[None]]
+
+
+async def _cold(model: Model) -> None:
+    return None
+
 
 class Registry:
-    """Holds the ``max_loaded`` versions used last. All of it belongs to one event loop."""
+    """All of it belongs to one event loop."""
 
     def __init__(
-        self, store: Store, device: torch.device, max_loaded: int = 8, threads: int = 1
+        self,
+        store: Store,
+        device: torch.device,
+        max_loaded: int = 8,
+        threads: int = 1,
+        *,
+        state: Path | None = None,
+        warm: Warm = _cold,
     ) -> None:
         self.store = store
         self.device = device
         self._resolver = Resolver(store)
         self._inspector = Inspector(store)
-        self._max_loaded = max_loaded
+        self._memory = Memory(max_loaded, self._rank)
+        self._served = Served(state, store.root)
+        self._warm = warm
         self._threads = threads
-        self._loaded: OrderedDict[Ref, tuple[Signature, Model]] = OrderedDict()
         self._locks: dict[Ref, asyncio.Lock] = {}
+        self._preparing: dict[Ref, asyncio.Task[None]] = {}
+        self._refused: dict[Ref, str] = {}
 
     def resolve(self, text: str) -> Ref:
-        return self._resolver.resolve(text)
+        """The version that answers now. Raises ``NotFound``, ``BrokenCheckpoint`` where the aliases
+        cannot be read, ``Unavailable`` for a version that was unloaded."""
+        return self._choose(text, self._plan(text))
 
     async def get(self, text: str) -> Model:
-        """Raises ``NotFound``, or ``BrokenCheckpoint`` with what is wrong."""
-        return await self.load(self.resolve(text))
+        """Raises what ``resolve`` does, or ``BrokenCheckpoint`` with what is wrong."""
+        return await self._answer(text, self._plan(text))
+
+    async def route(self, text: str, request_id: str) -> Model:
+        """As ``get``; a share of the requests for production is answered by its canary."""
+        plan = self._plan(text)
+        canary = plan.rollout.canary
+        if canary is not None and alias_of(text)[1] == PRODUCTION:
+            found = self._sampled(plan.ref.name, plan.rollout, canary, request_id)
+            if found is not None:
+                return found
+        return await self._answer(text, plan)
+
+    def shadow(self, text: str, request_id: str) -> Model | None:
+        """The version to compare this request's answer with, in its share of production's."""
+        name, alias = alias_of(text)
+        rollout = self._resolver.last_rollout(name)
+        if rollout.shadow is None or alias != PRODUCTION:
+            return None
+        # Another draw than the canary's, so that neither hides the other.
+        return self._sampled(name, rollout, rollout.shadow, f"{request_id}/shadow")
 
     async def load(self, ref: Ref) -> Model:
+        """In memory, warmed; by the time it is returned, the next request finds it there."""
         found = self._current(ref)
         if found:
             return found
@@ -49,42 +99,224 @@ class Registry:
                 return found
             mark = self._mark(ref)
             model = await asyncio.to_thread(self._read, ref)
-            self._hold(ref, mark, model)
+            await self._warm(model)
+            self._memory.hold(ref, mark, model)
+            self._refused.pop(ref, None)
         return model
+
+    def prepare(self, ref: Ref) -> None:
+        """Load it beside what serves, without waiting; a failure is kept as its reason."""
+        if ref not in self._preparing and ref not in self._refused and not self._has(ref):
+            self._preparing[ref] = asyncio.create_task(self._prepare(ref))
+
+    def drop(self, ref: Ref) -> None:
+        self._memory.drop(ref)
+
+    def look(self, names: Iterable[str]) -> None:
+        """Reconcile memory with what the store says of these names."""
+        for name in names:
+            unloaded = self.rollout(name).unloaded
+            for ref in self._memory.refs():
+                if ref.name == name and ref.version in unloaded:
+                    self.drop(ref)
+            for ref in self._wanted(name):
+                self.prepare(ref)
+            for alias in self._aliases(name):
+                self._settle(name, alias)
+
+    def signature(self, name: str) -> Signature:
+        """Changes with the name's versions, aliases and rollout."""
+        return self._resolver.signature(name)
+
+    async def retry(self) -> None:
+        """A version that was refused is tried again once its files are others."""
+        for ref in list(self._refused):
+            try:
+                await asyncio.to_thread(self._inspector.inspect, ref)
+            except BrokenCheckpoint:
+                continue
+            del self._refused[ref]
 
     async def manifest(self, text: str) -> Manifest:
         """Verified, but not loaded."""
         return await asyncio.to_thread(self._inspector.inspect, self.resolve(text))
 
     async def survey(self) -> list[Listing]:
-        return await asyncio.to_thread(self._inspector.survey)
+        found = await asyncio.to_thread(self._inspector.survey)
+        return [await self._with_serving(listing) for listing in found]
 
     def loaded(self) -> list[Ref]:
-        return list(self._loaded)
+        return self._memory.refs()
+
+    def serving(self) -> dict[str, dict[str, int]]:
+        """name -> alias -> the version that answered under it last"""
+        return self._served.all()
+
+    def refused(self) -> dict[str, str]:
+        """Versions that were wanted and could not be loaded, with the reason."""
+        return {str(ref): reason for ref, reason in self._refused.items()}
+
+    def rollout(self, name: str) -> Rollout:
+        return self._resolver.rollout(name)
 
     async def load_production(self) -> list[Model]:
-        """Every name's production version; what is broken is logged, listed and left out."""
+        """Every name's production version, and what its rollout names; what is broken is logged,
+        listed and left out."""
         found = []
         for name in self.store.names():
             try:
-                found.append(await self.get(name))
+                found.append(await self._start(name))
             except GlyphscopeError as error:
                 logger.warning("%s has no production version to serve: %s", name, error)
+        self.look(self.store.names())
+        await asyncio.gather(*list(self._preparing.values()))
         return found
 
-    def _current(self, ref: Ref) -> Model | None:
-        held = self._loaded.get(ref)
-        if held is None or held[0] != self._mark(ref):
-            return None
-        self._loaded.move_to_end(ref)
-        return held[1]
+    async def close(self) -> None:
+        tasks = list(self._preparing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _hold(self, ref: Ref, mark: Signature, model: Model) -> None:
-        self._loaded[ref] = mark, model
-        self._loaded.move_to_end(ref)
-        while len(self._loaded) > self._max_loaded:
-            dropped, _ = self._loaded.popitem(last=False)
-            logger.info("dropped %s from memory", dropped)
+    async def _start(self, name: str) -> Model:
+        """The wanted version first: a process that starts has no other that serves already."""
+        plan = self._plan(name)
+        if plan.ref.version not in plan.rollout.unloaded:
+            await self._prepare(plan.ref)
+        return await self._answer(name, plan)
+
+    async def _answer(self, text: str, plan: Plan) -> Model:
+        ref = self._choose(text, plan)
+        model = self._current(ref) or await self.load(ref)
+        name, alias = alias_of(text)
+        if alias is not None and ref == plan.ref:
+            self._served.put(name, alias, ref.version)
+        return model
+
+    def _choose(self, text: str, plan: Plan) -> Ref:
+        """Under an alias: what it names once that is loaded, else the version that served last."""
+        name, alias = alias_of(text)
+        if plan.ref.version in plan.rollout.unloaded:
+            raise Unavailable(f"{plan.ref} was unloaded; an administrator can load it again")
+        last = self._served.get(name, alias) if alias else None
+        if last is None or last == plan.ref.version or self._has(plan.ref):
+            return plan.ref
+        before = Ref(name, last)
+        if not self.store.path(before).is_dir():
+            return plan.ref
+        self.prepare(plan.ref)
+        return before
+
+    def _plan(self, text: str) -> Plan:
+        """Where the aliases cannot be read, the version that served last under this one."""
+        try:
+            return self._resolver.plan(text)
+        except BrokenCheckpoint:
+            name, alias = alias_of(text)
+            last = self._served.get(name, alias) if alias else None
+            if last is None or not self.store.path(Ref(name, last)).is_dir():
+                raise
+            return Plan(Ref(name, last), self._resolver.rollout(name))
+
+    def _sampled(self, name: str, rollout: Rollout, share: Share, request_id: str) -> Model | None:
+        """None where this request is not in the share, or its version is not there (yet)."""
+        if not share.takes(name, request_id):
+            return None
+        try:
+            ref = self._resolver.resolve(f"{name}@{share.to}")
+        except (NotFound, BrokenCheckpoint):
+            return None
+        if ref.version in rollout.unloaded:
+            return None
+        found = self._current(ref)
+        if found is None:
+            self.prepare(ref)
+        return found
+
+    async def _prepare(self, ref: Ref) -> None:
+        try:
+            await self.load(ref)
+        except GlyphscopeError as error:
+            self._refused[ref] = str(error)
+        finally:
+            self._preparing.pop(ref, None)
+
+    def _settle(self, name: str, alias: str) -> None:
+        """An alias has moved once what it names is loaded, also where nobody asks meanwhile."""
+        try:
+            wanted = self._resolver.resolve(f"{name}@{alias}")
+        except (NotFound, BrokenCheckpoint):
+            return
+        if self._served.get(name, alias) is not None and self._has(wanted):
+            self._served.put(name, alias, wanted.version)
+
+    def _wanted(self, name: str) -> set[Ref]:
+        """What must be in memory for a request to find it there."""
+        rollout, aliases = self.rollout(name), self._aliases(name)
+        texts = {share.to for share in (rollout.canary, rollout.shadow) if share}
+        texts |= {str(version) for version in rollout.pinned}
+        texts |= {alias for alias in aliases if self._moved(name, alias, aliases[alias])}
+        # What is dropped for want of room is not taken in again before somebody asks for it.
+        if not self._memory.full():
+            texts |= {PRODUCTION, *map(str, rollout.loaded)}
+        found = set()
+        for text in texts:
+            try:
+                found.add(self._resolver.resolve(f"{name}@{text}"))
+            except (NotFound, BrokenCheckpoint):
+                continue
+        return {ref for ref in found if ref.version not in rollout.unloaded}
+
+    def _moved(self, name: str, alias: str, wanted: int) -> bool:
+        return self._served.get(name, alias) not in (None, wanted)
+
+    def _aliases(self, name: str) -> dict[str, int]:
+        try:
+            return self.store.aliases(name)
+        except BrokenCheckpoint:
+            return {}
+
+    def _rank(self, ref: Ref) -> int:
+        rollout = self.rollout(ref.name)
+        shares = {share.to for share in (rollout.canary, rollout.shadow) if share}
+        aliases = self._aliases(ref.name)
+        names = {str(ref.version), *(a for a, version in aliases.items() if version == ref.version)}
+        if ref.version in rollout.pinned or names & shares:
+            return PINNED
+        named = len(names) > 1 or ref.version in rollout.loaded
+        return NAMED if named else LOOSE
+
+    async def _with_serving(self, listing: Listing) -> Listing:
+        """What answers under each alias, and why that is not what the alias names."""
+        serving: dict[str, int] = {}
+        held: list[Held] = []
+        aliases = {**dict.fromkeys([PRODUCTION], 0), **listing.aliases}
+        for alias, wanted in aliases.items():
+            try:
+                ref = self.resolve(f"{listing.name}@{alias}")
+            except GlyphscopeError:
+                continue
+            serving[alias] = ref.version
+            if wanted and ref.version != wanted:
+                reason = self._refused.get(Ref(listing.name, wanted), "it is being loaded")
+                held.append(Held(alias, wanted, ref.version, reason))
+        production = serving.get(PRODUCTION)
+        manifest = listing.manifest
+        if production is not None and (manifest is None or manifest.version != production):
+            manifest = await self._inspected(Ref(listing.name, production))
+        return dataclasses.replace(listing, manifest=manifest, serving=serving, held=held)
+
+    async def _inspected(self, ref: Ref) -> Manifest | None:
+        try:
+            return await asyncio.to_thread(self._inspector.inspect, ref)
+        except BrokenCheckpoint:
+            return None
+
+    def _current(self, ref: Ref) -> Model | None:
+        return self._memory.get(ref, self._mark(ref))
+
+    def _has(self, ref: Ref) -> bool:
+        return self._memory.has(ref, self._mark(ref))
 
     def _read(self, ref: Ref) -> Model:
         self._inspector.inspect(ref)

@@ -1,13 +1,18 @@
 """What one process holds while it serves, made from the settings and passed to the routes."""
 
 import asyncio
+import functools
 import gc
 import logging
+import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.preprocess import Pixels
 from glyphscope.store import Store
 from service.device import resolve_device
 from service.engine import Engine
@@ -17,9 +22,14 @@ from service.model import Model
 from service.oip.statistics import Statistics
 from service.orders import Orders
 from service.pools import Pool
+from service.presence import Presence
+from service.promotion import Promotion
 from service.queue import Queue
 from service.registry import Registry
+from service.scores import Logits
 from service.settings import Settings
+from service.shadow import Shadow
+from service.watcher import Watcher
 
 ENCODERS_NICE = 5
 
@@ -38,52 +48,105 @@ class Runtime:
     """For the pictures of finished jobs, some of which are to be encoded first."""
     orders: Orders
     maximisations: Maximisations
+    shadow: Shadow
+    presence: Presence
+    started: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to stop: whoever waits for a maximisation stops waiting."""
     statistics: Statistics = field(default_factory=Statistics)
 
+    @functools.cached_property
+    def watcher(self) -> Watcher:
+        return Watcher(self.registry, self.presence, self.describe, self.settings.watch_seconds)
+
+    @property
+    def promotion(self) -> Promotion:
+        return Promotion(self.registry, self.presence, self.watcher)
+
     async def start(self) -> None:
-        for checkpoint in await self.registry.load_production():
-            await self.warm(checkpoint)
+        await self.registry.load_production()
         gc.collect()
         # The collector need not look at the networks again: most long tails of answers are its.
         gc.freeze()
+        self.watcher.show()
+        self.watcher.start()
 
-    async def warm(self, checkpoint: Model) -> None:
-        """The first forward pass picks algorithms and allocates; no user should wait for that."""
-        blank = np.zeros((1, *checkpoint.manifest.input.shape), np.uint8)
-        try:
-            await self.engine.answers(checkpoint, blank)
-        except Exception:
-            # One network that cannot run keeps no other from being served.
-            logger.exception("%s cannot be warmed up", checkpoint.manifest.ref)
+    def compare(
+        self,
+        request: Request,
+        model: str,
+        answered: Checkpoint,
+        pixels: Pixels,
+        logits: Logits,
+    ) -> None:
+        """In the background, where the model's rollout asks for it."""
+        other = self.registry.shadow(model, request_id(request))
+        if other is not None and other is not answered:
+            self.shadow.offer(answered, other, pixels, logits)
 
-    def close(self) -> None:
+    def describe(self) -> dict[str, Any]:
+        """What this process shows of itself to the others, and to /v1/status."""
+        return {
+            "started": self.started,
+            "ready": not self.stopping.is_set(),
+            "device": str(self.registry.device),
+            "loaded": [str(ref) for ref in self.registry.loaded()],
+            "serving": self.registry.serving(),
+            "refused": self.registry.refused(),
+            "waiting_images": self.engine.waiting,
+            "shadow": self.shadow.report(),
+        }
+
+    async def close(self) -> None:
+        await self.watcher.close()
+        await self.registry.close()
+        self.shadow.close()
         self.engine.close()
         for pool in (self.pool, self.jobs, self.drawers):
             pool.close()
 
 
+async def warm(engine: Engine, model: Model) -> None:
+    """The first forward pass picks algorithms and allocates; no user should wait for that."""
+    blank = np.zeros((1, *model.manifest.input.shape), np.uint8)
+    try:
+        await engine.answers(model, blank)
+    except Exception:
+        # One network that cannot run keeps no other from being served.
+        logger.exception("%s cannot be warmed up", model.manifest.ref)
+
+
 def make_runtime(settings: Settings) -> Runtime:
     """Raises ``InvalidInput`` for a device that is not there, ``OSError`` for a state folder."""
     jobs = Jobs(settings.state)
+    engine = Engine(settings.threads, settings.max_waiting_images)
+    registry = Registry(
+        Store(settings.store),
+        resolve_device(settings.device),
+        settings.max_loaded,
+        settings.threads,
+        state=settings.state,
+        warm=functools.partial(warm, engine),
+    )
     return Runtime(
         settings,
-        Registry(
-            Store(settings.store),
-            resolve_device(settings.device),
-            settings.max_loaded,
-            settings.threads,
-        ),
-        Engine(settings.threads, settings.max_waiting_images),
+        registry,
+        engine,
         Pool("bodies"),
         Pool("jobs"),
         Pool("pictures", nice=ENCODERS_NICE),
         Orders(),
         Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),
+        Shadow(lambda: engine.waiting == 0),
+        Presence(settings.state, settings.store),
     )
 
 
 def runtime(request: Request) -> Runtime:
     found: Runtime = request.app.state.runtime
+    return found
+
+
+def request_id(request: Request) -> str:
+    found: str = request.scope.get("state", {}).get("request_id", "")
     return found

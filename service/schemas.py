@@ -31,6 +31,25 @@ class BrokenVersion(Shape):
     reason: str
 
 
+class HeldAlias(Shape):
+    alias: str
+    wanted: int = Field(description="the version that the alias names")
+    serving: int = Field(description="the version that answers meanwhile")
+    reason: str
+
+
+class Share(Shape):
+    to: str = Field(description="a version or an alias")
+    percent: float
+
+
+class Rollout(Shape):
+    canary: Share | None
+    shadow: Share | None
+    pinned: list[int] = Field(description="versions that are never dropped from memory")
+    unloaded: list[int] = Field(description="versions that are not served")
+
+
 class ModelInput(Shape):
     channels: int
     height: int
@@ -48,6 +67,9 @@ class Model(Shape):
     n: int | None
     split: str | None
     input: ModelInput | None
+    serving: dict[str, int] = Field(description="by alias: the version that answers")
+    held: list[HeldAlias] = Field(description="aliases whose version does not serve (yet)")
+    rollout: Rollout
     broken: list[BrokenVersion]
 
 
@@ -171,11 +193,16 @@ class BrokenModel(Shape):
     versions: list[BrokenVersion]
 
 
+class HeldModel(HeldAlias):
+    model: str
+
+
 class Readiness(Shape):
     status: Literal["ready", "not ready"]
     reasons: list[str]
     models: dict[str, int | None] = Field(description="names that can be served, with version")
     broken: list[BrokenModel]
+    held: list[HeldModel] = Field(description="aliases whose version does not serve (yet)")
     loaded: list[str]
     device: str
     workers_alive: int

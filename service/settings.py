@@ -24,6 +24,9 @@ PREFIX = "GLYPHSCOPE_"
 TOML_FILE = Path("glyphscope.toml")
 TABLE = "serve"
 
+SECRET = ("admin_key",)
+"""Settings whose value no message shows."""
+
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
@@ -74,6 +77,17 @@ class Settings(BaseSettings):
         int, Field(ge=1, description="numbers in one answer of activation maps")
     ] = 8_000_000
     max_loaded: Annotated[int, Field(ge=1, description="checkpoints held in memory")] = 8
+    watch_seconds: Annotated[
+        float, Field(gt=0, le=60, description="how often the store is looked at for changes")
+    ] = 0.25
+    admin_key: Annotated[
+        str,
+        Field(repr=False, description="who sends it may move versions; empty: nobody may"),
+    ] = ""
+    admin_port: Annotated[
+        int | None,
+        Field(ge=0, le=65535, description="admin calls are taken on this port alone; 0 is any"),
+    ] = None
     drain_seconds: Annotated[
         int, Field(ge=1, description="how long running requests may finish after SIGTERM")
     ] = 10
@@ -95,6 +109,7 @@ class Settings(BaseSettings):
         return {
             PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()
+            if value is not None
         }
 
 
@@ -109,8 +124,9 @@ def load_settings(**options: object) -> Settings:
         known = ", ".join(Settings.model_fields)
         if first["type"] == "extra_forbidden":
             raise InvalidInput(f"unknown setting {name!r}; known: {known}") from None
+        given_as = "" if name in SECRET else f", not {first['input']!r}"
         raise InvalidInput(
-            f"setting {name} ({PREFIX}{name.upper()}): {first['msg']}, not {first['input']!r}"
+            f"setting {name} ({PREFIX}{name.upper()}): {first['msg']}{given_as}"
         ) from None
     except SettingsError as error:
         raise InvalidInput(f"{error}") from None

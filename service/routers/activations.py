@@ -16,7 +16,7 @@ from service.answers import dumps
 from service.inputs import read_pixels
 from service.layers import choose
 from service.openapi import ModelName
-from service.runtime import Runtime, runtime
+from service.runtime import Runtime, request_id, runtime
 
 router = APIRouter(prefix="/v1/models", tags=["activations"])
 
@@ -46,7 +46,7 @@ async def activations(
     channel for the first image, layer under layer, from dark to light over the range of its
     `unit`, its `layer` or the whole `network`."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.route(model, request_id(request))
     chosen = choose(checkpoint.network, layers)
     pixels = await read_pixels(
         request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
@@ -62,7 +62,8 @@ async def activations(
         return Response(body, media_type="application/json")
     write = partial(sheet, shared=colours) if written == "png" else WRITERS[written]
     body, media_type = await found.pool.run(lambda: write(heard))
-    return Response(body, media_type=media_type)
+    # The body of a file has no room for what it was made with.
+    return Response(body, media_type=media_type, headers={"X-Model": checkpoint.manifest.ref})
 
 
 async def _hear(

@@ -13,7 +13,7 @@ from service import openapi
 from service.answers import answer
 from service.inputs import read_pixels
 from service.openapi import ModelName
-from service.runtime import runtime
+from service.runtime import request_id, runtime
 from service.scores import Scores
 
 router = APIRouter(prefix="/v1/models", tags=["classify"])
@@ -39,12 +39,13 @@ async def classify(
     says whether the image looks like anything that the model was trained on (null where the model
     has no threshold for that)."""
     found = runtime(request)
-    served = await found.registry.get(model)
+    served = await found.registry.route(model, request_id(request))
     count = top(top_k, served)
     pixels = await read_pixels(
         request, served.manifest.input, found.settings.max_batch_images, found.pool
     )
     scores = await found.engine.answers(served, pixels)
+    found.compare(request, model, served, pixels, scores.logits)
     return answer(document(served, scores, count, pixels if include else None))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from glyphscope.store import PRODUCTION
 from service.answers import answer
 from service.heartbeat import workers_alive
 from service.inspection import Listing
@@ -29,7 +30,7 @@ async def ready(request: Request) -> Response:
 
 async def _readiness(found: Runtime) -> dict[str, Any]:
     listings = await found.registry.survey()
-    models = {each.name: each.production for each in listings if each.manifest is not None}
+    models = {each.name: each.serving.get(PRODUCTION) for each in listings if each.manifest}
     reasons = ["the process is stopping"] if found.stopping.is_set() else []
     if not models:
         reasons.append(f"no model in {found.settings.store} has a production version to serve")
@@ -38,6 +39,7 @@ async def _readiness(found: Runtime) -> dict[str, Any]:
         "reasons": reasons,
         "models": models,
         "broken": [_broken(each) for each in listings if each.broken],
+        "held": [{"model": each.name, **vars(held)} for each in listings for held in each.held],
         "loaded": [str(ref) for ref in found.registry.loaded()],
         "device": str(found.registry.device),
         "workers_alive": workers_alive(found.settings.state),

@@ -18,7 +18,8 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 @router.get("", summary="All models", responses=openapi.MODELS)
 async def models(request: Request) -> Response:
     """Names with their versions and aliases; what is told of data and metrics is the production
-    version's. `broken` lists the versions that are refused, each with its reason."""
+    version's. `serving` is what answers under each alias, `held` says why that is not what the
+    alias names, and `broken` lists the versions that are refused, each with its reason."""
     listings = await runtime(request).registry.survey()
     return read(request, {"models": [_model(listing) for listing in listings]})
 
@@ -59,6 +60,9 @@ def _model(listing: Listing) -> dict[str, Any]:
         "n": metrics.n if metrics else None,
         "split": metrics.split if metrics else None,
         "input": spec.model_dump(include={"channels", "height", "width"}) if spec else None,
+        "serving": listing.serving,
+        "held": [vars(each) for each in listing.held],
+        "rollout": listing.rollout.model_dump(mode="json", exclude={"loaded"}),
         "broken": [{"version": each.version, "reason": each.reason} for each in listing.broken],
     }
 

@@ -1,9 +1,10 @@
 """A store with one small network, the app around it, and a worker that draws at once."""
 
+import asyncio
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ def wait_for() -> Callable[[Callable[[], Any]], None]:
             time.sleep(0.05)
 
     return wait_for
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]:
+    """As ``wait_for``, for what has to be awaited."""
+
+    async def until(condition: Callable[[], Awaitable[Any]]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not await condition():
+            assert time.monotonic() < deadline, "waited too long"
+            await asyncio.sleep(0.01)
+
+    return until
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,26 @@
 """Loaded once, kept while unchanged, and dropped when others are used."""
 
 import asyncio
+import functools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from glyphscope.errors import BrokenCheckpoint, NotFound
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import BrokenCheckpoint, NotFound, Unavailable
 from glyphscope.store import Ref, Store
 from service.inspection import Inspector
 from service.registry import Registry
 from service.resolver import Resolver
+from service.rollout import Rollout, Share, change_rollout
 
 Publish = Callable[..., Any]
+Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
 
 
 @pytest.fixture
@@ -115,3 +120,152 @@ async def test_a_broken_version_is_not_read_again_and_again(
         with pytest.raises(BrokenCheckpoint, match="not the file"):
             await registry.get("mnist")
     assert len([record for record in caplog.records if "refused" in record.message]) == 1
+
+
+async def test_what_serves_serves_on_until_the_new_version_is_loaded_and_warmed(
+    publish: Publish, store: Store
+) -> None:
+    go, warmed = asyncio.Event(), []
+
+    async def warm(checkpoint: Checkpoint) -> None:
+        warmed.append(checkpoint.manifest.version)
+        if checkpoint.manifest.version == 2:
+            await go.wait()
+
+    registry = Registry(store, torch.device("cpu"), warm=warm)
+    publish(seed=0)
+    first = await registry.get("mnist")
+    publish(seed=1)
+    for _ in range(3):
+        assert await registry.get("mnist") is first
+    assert await registry.get("mnist@1") is first
+    loading = asyncio.create_task(registry.get("mnist@2"))
+    go.set()
+    second = await loading
+    assert await registry.get("mnist") is second
+    assert warmed == [1, 2]
+    store.set_alias("mnist", "production", 1)
+    assert await registry.get("mnist") is first  # it is still in memory: back at once
+
+
+async def test_a_broken_version_leaves_the_last_good_one_also_after_a_restart(
+    publish: Publish, store: Store, tmp_path: Path, until: Until
+) -> None:
+    def started() -> Registry:
+        return Registry(store, torch.device("cpu"), state=tmp_path / "state")
+
+    registry = started()
+    publish(seed=0)
+    good = await registry.get("mnist")
+    publish(seed=1)
+    weights = store.root / "mnist" / "2" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    for _ in range(3):
+        assert await registry.get("mnist") is good
+
+    again = started()
+    [found] = await again.load_production()
+    assert found.manifest.version == 1
+    assert list(again.refused()) == ["mnist@2"]
+    [listing] = await again.survey()
+    assert listing.serving == {"production": 1}
+    assert "not the file" in listing.held[0].reason
+
+    weights.write_bytes(whole)
+
+    async def moved() -> bool:
+        await again.retry()
+        return (await again.get("mnist")).manifest.version == 2
+
+    await until(moved)
+    assert again.refused() == {}
+
+
+async def test_a_new_process_starts_with_what_the_alias_names_now(
+    publish: Publish, store: Store, tmp_path: Path
+) -> None:
+    publish(seed=0)
+    await Registry(store, torch.device("cpu"), state=tmp_path / "state").get("mnist")
+    publish(seed=1)
+    [found] = await Registry(store, torch.device("cpu"), state=tmp_path / "state").load_production()
+    assert found.manifest.version == 2
+
+
+async def test_a_canary_takes_its_share_once_it_is_there(
+    registry: Registry, publish: Publish, store: Store, until: Until
+) -> None:
+    publish(seed=0)
+    publish(seed=1, alias="candidate")
+    share = Share(to="candidate", percent=30)
+    change_rollout(store, "mnist", lambda rollout: rollout.model_copy(update={"canary": share}))
+    ids = [f"request-{i}" for i in range(200)]
+    before = [(await registry.route("mnist", each)).manifest.version for each in ids[:20]]
+    assert before == [1] * 20  # it is being loaded
+    await registry.load(Ref("mnist", 2))
+    for text in ("mnist", "mnist@production"):
+        found = [(await registry.route(text, each)).manifest.version for each in ids]
+        assert found == [2 if share.takes("mnist", each) else 1 for each in ids]
+        assert 30 < found.count(2) < 90
+    for text, version in (("mnist@1", 1), ("mnist@candidate", 2)):
+        assert {(await registry.route(text, each)).manifest.version for each in ids} == {version}
+    assert (await registry.get("mnist")).manifest.version == 1
+
+
+async def test_a_broken_canary_is_not_asked(
+    registry: Registry, publish: Publish, store: Store
+) -> None:
+    publish(seed=0)
+    publish(seed=1, alias="candidate")
+    (store.root / "mnist" / "2" / "model.safetensors").write_bytes(b"")
+    for to in ("candidate", "2", "9", "nobody"):
+        rollout = Rollout(canary=Share(to=to, percent=100))
+        change_rollout(store, "mnist", functools.partial(lambda new, _: new, rollout))
+        for i in range(4):
+            assert (await registry.route("mnist", f"{i}")).manifest.version == 1
+            await asyncio.sleep(0)
+
+
+async def test_a_pinned_version_is_never_dropped(
+    registry: Registry, publish: Publish, store: Store
+) -> None:
+    for seed in range(4):
+        publish(seed=seed)
+    change_rollout(store, "mnist", lambda rollout: rollout.with_pinned(1))
+    pinned = await registry.get("mnist@1")
+    for version in (2, 3, 4, 2):
+        await registry.get(f"mnist@{version}")
+    assert await registry.get("mnist@1") is pinned
+    assert len(registry.loaded()) == 2
+
+
+async def test_an_unloaded_version_is_refused_until_it_is_loaded(
+    registry: Registry, publish: Publish, store: Store
+) -> None:
+    publish(seed=0)
+    publish(seed=1, alias=None)
+    await registry.get("mnist@2")
+    change_rollout(store, "mnist", lambda rollout: rollout.with_unloaded(2))
+    registry.look(["mnist"])
+    assert registry.loaded() == []
+    with pytest.raises(Unavailable, match="mnist@2 was unloaded"):
+        await registry.get("mnist@2")
+    assert (await registry.get("mnist")).manifest.version == 1
+    change_rollout(store, "mnist", lambda rollout: rollout.with_loaded(2))
+    assert (await registry.get("mnist@2")).manifest.version == 2
+
+
+async def test_a_rollout_that_is_torn_changes_nothing(
+    registry: Registry, publish: Publish, store: Store
+) -> None:
+    publish(seed=0)
+    publish(seed=1, alias=None)
+    change_rollout(store, "mnist", lambda rollout: rollout.with_unloaded(2))
+    with pytest.raises(Unavailable):
+        registry.resolve("mnist@2")
+    (store.root / "mnist" / "rollout.json").write_text("{")
+    with pytest.raises(Unavailable):
+        registry.resolve("mnist@2")
+    assert registry.resolve("mnist") == Ref("mnist", 1)
+    [listing] = await registry.survey()
+    assert "rollout.json" in listing.broken[0].reason

@@ -59,6 +59,7 @@ def test_folders_are_absolute(tmp_path: Path) -> None:
         ({"device": "tpu"}, ("device", "cuda", "tpu")),
         ({"queue": "amqp://somewhere"}, ("queue", "redis")),
         ({"log_level": "loud"}, ("log_level", "info")),
+        ({"watch_seconds": 0}, ("watch_seconds", "greater than 0")),
         ({"colour": "red"}, ("colour", "known: host")),
     ],
 )
@@ -89,6 +90,14 @@ def test_a_bad_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLYPHSCOPE_CORS_ORIGINS", "not json")
     with pytest.raises(InvalidInput, match="cors_origins"):
         load_settings()
+
+
+def test_the_admin_key_is_in_no_message() -> None:
+    toml("[serve]\nadmin_key = 12345\n")
+    with pytest.raises(InvalidInput, match="admin_key") as caught:
+        load_settings()
+    assert "12345" not in str(caught.value)
+    assert "12345" not in repr(Settings(admin_key="12345"))
 
 
 def test_frozen() -> None:

@@ -1,6 +1,6 @@
 """Models, manifests and layers; and that a broken version keeps nothing else from being seen."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 from glyphscope.checkpoint import read_manifest
 from glyphscope.store import Store
 from service import schemas
+
+Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
 
 
 async def test_models(client: httpx.AsyncClient) -> None:
@@ -23,7 +25,7 @@ async def test_models(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_version_published_meanwhile_is_there(
-    client: httpx.AsyncClient, publish: Callable[..., Any], digit_png: bytes
+    client: httpx.AsyncClient, publish: Callable[..., Any], digit_png: bytes, until: Until
 ) -> None:
     async def served() -> int:
         answer = await client.post(
@@ -34,7 +36,11 @@ async def test_a_version_published_meanwhile_is_there(
 
     assert await served() == 1
     publish(seed=1)
-    assert await served() == 2
+
+    async def moved() -> bool:
+        return await served() == 2
+
+    await until(moved)
     publish(seed=2, alias="candidate")
     assert await served() == 2
     models = (await client.get("/v1/models")).json()["models"]
@@ -166,15 +172,50 @@ async def test_a_broken_version_is_refused_and_disturbs_nothing(
 
 
 async def test_a_repaired_version_is_served_again(
-    client: httpx.AsyncClient, publish: Callable[..., Any], store: Store
+    client: httpx.AsyncClient, publish: Callable[..., Any], store: Store, until: Until
 ) -> None:
     publish(seed=1)
     path = store.root / "mnist" / "2" / "model.safetensors"
     good = path.read_bytes()
     path.write_bytes(good[:-1])
-    assert (await client.get("/v1/models/mnist")).status_code == 503
+    assert (await client.get("/v1/models/mnist@2")).status_code == 503
+    assert (await client.get("/v1/models/mnist")).json()["version"] == 1
     path.write_bytes(good)
-    assert (await client.get("/v1/models/mnist")).status_code == 200
+    assert (await client.get("/v1/models/mnist@2")).status_code == 200
+
+    async def moved() -> bool:
+        return bool((await client.get("/v1/models/mnist")).json()["version"] == 2)
+
+    await until(moved)
+
+
+async def test_an_alias_that_names_a_broken_version_keeps_the_last_good_one(
+    client: httpx.AsyncClient,
+    publish: Callable[..., Any],
+    store: Store,
+    digit_png: bytes,
+    until: Until,
+) -> None:
+    publish(seed=1, alias=None)
+    change_a_byte(store.root / "mnist" / "2")
+    store.set_alias("mnist", "production", 2)
+
+    async def refused() -> bool:
+        [model] = (await client.get("/v1/models")).json()["models"]
+        return any("not the file" in each["reason"] for each in model["held"])
+
+    await until(refused)
+    answer = await client.post(
+        "/v1/models/mnist/classify", content=digit_png, headers={"Content-Type": "image/png"}
+    )
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    [model] = (await client.get("/v1/models")).json()["models"]
+    assert (model["production"], model["serving"]) == (2, {"production": 1})
+    [held] = model["held"]
+    assert (held["alias"], held["wanted"], held["serving"]) == ("production", 2, 1)
+    ready = (await client.get("/health/ready")).json()
+    assert ready["models"] == {"mnist": 1}
+    assert ready["held"] == [{"model": "mnist", **held}]
 
 
 async def test_broken_aliases(
@@ -182,7 +223,8 @@ async def test_broken_aliases(
 ) -> None:
     publish("emnist")
     (store.root / "mnist" / "aliases.json").write_text("{")
-    assert (await client.get("/v1/models/mnist")).status_code == 503
+    assert (await client.get("/v1/models/mnist")).json()["version"] == 1
+    assert (await client.get("/v1/models/mnist@candidate")).status_code == 503
     assert (await client.get("/v1/models/mnist@1")).status_code == 200
     emnist, mnist = (await client.get("/v1/models")).json()["models"]
     assert emnist["broken"] == []
