@@ -1,7 +1,8 @@
 """Which checkpoint answers a request: verified, loaded and warmed beside the one that serves.
 
-    get("mnist")             what serves; a version that an alias moved to serves once it is loaded
-    route("mnist", id)       the same, or the canary's version for its share of request ids
+    get("mnist")             the version that the alias names, loaded first where it is not yet
+    route("mnist", id)       for classification: the version that serves until the new one is
+                             loaded, or the canary's for its share of request ids
     shadow("mnist", id)      the version to compare with, where there is one
 
 Where an alias names a broken version, the last good one serves on.
@@ -61,16 +62,23 @@ class Registry:
         self._refused: dict[Ref, str] = {}
 
     def resolve(self, text: str) -> Ref:
-        """The version that answers now. Raises ``NotFound``, ``BrokenCheckpoint`` where the aliases
-        cannot be read, ``Unavailable`` for a version that was unloaded."""
-        return self._choose(text, self._plan(text))
+        """The version that the text names; the last good one where that is known to be broken.
+
+        Raises ``NotFound``, ``BrokenCheckpoint`` where the aliases cannot be read, ``Unavailable``
+        for a version that was unloaded.
+        """
+        plan = self._plan(text)
+        return plan.ref if self._may_serve(plan) else self._choose(text, plan)
 
     async def get(self, text: str) -> Model:
         """Raises what ``resolve`` does, or ``BrokenCheckpoint`` with what is wrong."""
-        return await self._answer(text, self._plan(text))
+        plan = self._plan(text)
+        if self._may_serve(plan) and not self._has(plan.ref):
+            await self._prepare(plan.ref)
+        return await self._answer(text, plan)
 
     async def route(self, text: str, request_id: str) -> Model:
-        """As ``get``; a share of the requests for production is answered by its canary."""
+        """As ``get``, but nobody waits for another version while one serves."""
         plan = self._plan(text)
         canary = plan.rollout.canary
         if canary is not None and alias_of(text)[1] == PRODUCTION:
@@ -98,7 +106,11 @@ class Registry:
             if found:
                 return found
             mark = self._mark(ref)
-            model = await asyncio.to_thread(self._read, ref)
+            try:
+                model = await asyncio.to_thread(self._read, ref)
+            except BrokenCheckpoint as error:
+                self._refused[ref] = str(error)
+                raise
             await self._warm(model)
             self._memory.hold(ref, mark, model)
             self._refused.pop(ref, None)
@@ -165,7 +177,7 @@ class Registry:
         found = []
         for name in self.store.names():
             try:
-                found.append(await self._start(name))
+                found.append(await self.get(name))
             except GlyphscopeError as error:
                 logger.warning("%s has no production version to serve: %s", name, error)
         self.look(self.store.names())
@@ -178,13 +190,6 @@ class Registry:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self, name: str) -> Model:
-        """The wanted version first: a process that starts has no other that serves already."""
-        plan = self._plan(name)
-        if plan.ref.version not in plan.rollout.unloaded:
-            await self._prepare(plan.ref)
-        return await self._answer(name, plan)
-
     async def _answer(self, text: str, plan: Plan) -> Model:
         ref = self._choose(text, plan)
         model = self._current(ref) or await self.load(ref)
@@ -192,6 +197,9 @@ class Registry:
         if alias is not None and ref == plan.ref:
             self._served.put(name, alias, ref.version)
         return model
+
+    def _may_serve(self, plan: Plan) -> bool:
+        return plan.ref not in self._refused and plan.ref.version not in plan.rollout.unloaded
 
     def _choose(self, text: str, plan: Plan) -> Ref:
         """Under an alias: what it names once that is loaded, else the version that served last."""
@@ -236,8 +244,8 @@ class Registry:
     async def _prepare(self, ref: Ref) -> None:
         try:
             await self.load(ref)
-        except GlyphscopeError as error:
-            self._refused[ref] = str(error)
+        except BrokenCheckpoint:
+            logger.debug("%s is refused and what served before serves on", ref)
         finally:
             self._preparing.pop(ref, None)
 

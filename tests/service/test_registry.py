@@ -137,12 +137,12 @@ async def test_what_serves_serves_on_until_the_new_version_is_loaded_and_warmed(
     first = await registry.get("mnist")
     publish(seed=1)
     for _ in range(3):
-        assert await registry.get("mnist") is first
+        assert await registry.route("mnist", "") is first
     assert await registry.get("mnist@1") is first
     loading = asyncio.create_task(registry.get("mnist@2"))
     go.set()
     second = await loading
-    assert await registry.get("mnist") is second
+    assert await registry.route("mnist", "") is second
     assert warmed == [1, 2]
     store.set_alias("mnist", "production", 1)
     assert await registry.get("mnist") is first  # it is still in memory: back at once
@@ -162,7 +162,7 @@ async def test_a_broken_version_leaves_the_last_good_one_also_after_a_restart(
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1])
     for _ in range(3):
-        assert await registry.get("mnist") is good
+        assert await registry.route("mnist", "") is good
 
     again = started()
     [found] = await again.load_production()
@@ -176,7 +176,7 @@ async def test_a_broken_version_leaves_the_last_good_one_also_after_a_restart(
 
     async def moved() -> bool:
         await again.retry()
-        return (await again.get("mnist")).manifest.version == 2
+        return (await again.route("mnist", "")).manifest.version == 2
 
     await until(moved)
     assert again.refused() == {}
