@@ -150,8 +150,16 @@ class Registry:
             del self._refused[ref]
 
     async def manifest(self, text: str) -> Manifest:
-        """Verified, but not loaded."""
-        return await asyncio.to_thread(self._inspector.inspect, self.resolve(text))
+        """Verified, but not loaded; of the same version as ``resolve``."""
+        ref = self.resolve(text)
+        try:
+            return await asyncio.to_thread(self._inspector.inspect, ref)
+        except BrokenCheckpoint as error:
+            self._refused[ref] = str(error)
+            good = self.resolve(text)
+            if good == ref:
+                raise
+        return await asyncio.to_thread(self._inspector.inspect, good)
 
     async def survey(self) -> list[Listing]:
         found = await asyncio.to_thread(self._inspector.survey)
