@@ -2,7 +2,7 @@
 
 The picture is image 0 of the MNIST test set (LeCun, Cortes, Burges). The strokes are a four of
 writer val/gresai30 in UNIPEN train_r01_v07 (International Unipen Foundation, CC BY 4.0). The
-answers (examples.json) were given by a running service.
+answers (examples.json, findings.json) were given by a running service.
 """
 
 import json
@@ -68,4 +68,8 @@ MAXIMISATIONS: dict[str, Any] = {
     },
 }
 
-ANSWERS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+ANSWERS: dict[str, Any] = {
+    name: answer
+    for file in ("examples.json", "findings.json")
+    for name, answer in json.loads(Path(__file__).with_name(file).read_text("utf-8")).items()
+}

@@ -4,7 +4,7 @@ RUNTIMES, in the order tried: CUDA graphs on a GPU; ONNX Runtime on a CPU; else 
 does whatever needs hooks or gradients.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from glyphscope.checkpoint import Checkpoint
@@ -28,14 +28,8 @@ class Model(Checkpoint):
 def open_model(checkpoint: Checkpoint, folder: Path, threads: int = 1) -> Model:
     """``folder`` is the checkpoint's own, already verified."""
     runtime, forward = _forward(checkpoint, folder, threads)
-    return Model(
-        checkpoint.manifest,
-        checkpoint.network,
-        checkpoint.device,
-        checkpoint.examples,
-        forward=forward,
-        runtime=runtime,
-    )
+    held = {one.name: getattr(checkpoint, one.name) for one in fields(checkpoint)}
+    return Model(**held, forward=forward, runtime=runtime)
 
 
 def _forward(checkpoint: Checkpoint, folder: Path, threads: int) -> tuple[str, Forward]:

@@ -102,6 +102,13 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
             "detail": "these bytes are no PNG, JPEG or WebP image",
         },
     ),
+    504: (
+        "Not worked out in time",
+        {
+            "title": "Gateway Timeout",
+            "detail": "not worked out within 60 s; ask for less, or try again later",
+        },
+    ),
     503: (
         "Too much waits (with Retry-After), or the version is broken",
         {
@@ -176,6 +183,27 @@ ACTIVATIONS: Responses = {
 FILTERS: Responses = {
     200: _files("PNG", "image/png"),
     **_problems(404, 413, 422, 503),
+}
+IMAGE: Responses = {200: _files("PNG", "image/png"), **_problems(404, 413, 422, 503)}
+UNITS: Responses = {
+    200: _json(schemas.Units, "In the layer's order", examples.ANSWERS["units"]),
+    **_problems(404, 503),
+}
+EMBEDDING: Responses = {
+    200: _json(schemas.Embedding, "A column a property", examples.ANSWERS["embedding"]),
+    **_problems(404, 503),
+}
+PLACES: Responses = {
+    200: _json(schemas.Places, "One place an image", examples.ANSWERS["places"]),
+    **_problems(*_IMAGES, 504),
+}
+CONFUSIONS: Responses = {
+    200: _json(schemas.Confusions, "Cells that have images", examples.ANSWERS["confusions"]),
+    **_problems(404, 503),
+}
+CONFUSION: Responses = {
+    200: _json(schemas.Confusion, "The cell", examples.ANSWERS["confusion"]),
+    **_problems(404, 503, 504),
 }
 MAXIMISE: Responses = {
     200: _json(schemas.Maximisation, "It exists already", examples.ANSWERS["done"]),

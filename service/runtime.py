@@ -14,6 +14,7 @@ from starlette.requests import Request
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels
 from glyphscope.store import Store
+from service.analysis.pool import Analyses, make_analyses
 from service.device import resolve_device
 from service.engine import Engine
 from service.jobs import Jobs
@@ -48,6 +49,7 @@ class Runtime:
     """For the pictures of finished jobs, some of which are to be encoded first."""
     orders: Orders
     maximisations: Maximisations
+    analyses: Analyses
     shadow: Shadow
     presence: Presence
     started: float = field(default_factory=time.time)
@@ -104,6 +106,7 @@ class Runtime:
         self.engine.close()
         for pool in (self.pool, self.jobs, self.drawers):
             pool.close()
+        self.analyses.close()
 
 
 async def warm(engine: Engine, model: Model) -> None:
@@ -137,6 +140,7 @@ def make_runtime(settings: Settings) -> Runtime:
         Pool("pictures", nice=ENCODERS_NICE),
         Orders(),
         Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),
+        make_analyses(settings),
         Shadow(lambda: engine.waiting == 0),
         Presence(settings.state, settings.store),
     )

@@ -206,3 +206,111 @@ class Readiness(Shape):
     loaded: list[str]
     device: str
     workers_alive: int
+
+
+class UnitStatistics(Shape):
+    """Over the test set; of a feature map the highest position of an image counts."""
+
+    unit: int
+    lowest: float
+    highest: float
+    mean: float
+    std: float
+    median: float
+    active: float = Field(description="share of the images on which it is above 0")
+    dead: bool
+    quantiles: dict[str, float]
+    class_means: list[float]
+
+
+class Duplicate(Shape):
+    units: list[int]
+    correlation: float
+
+
+class Units(Shape):
+    model: str
+    version: int
+    layer: str
+    labels: list[str]
+    units: list[UnitStatistics]
+    dead: list[int]
+    duplicates: list[Duplicate]
+
+
+class TestImage(Shape):
+    index: int = Field(description="its place in the data set's test split")
+    label: str
+    answer: str
+    confidence: float
+    image: str
+
+
+class Embedding(Shape):
+    """Columns, one entry a point."""
+
+    model: str
+    version: int
+    labels: list[str]
+    x: list[float]
+    y: list[float]
+    label: list[int]
+    answer: list[int]
+    index: list[int]
+
+
+class Neighbour(Shape):
+    index: int
+    label: str
+    answer: str
+    distance: float = Field(description="in features, of which the map is a picture")
+    image: str | None
+
+
+class Place(Shape):
+    x: float
+    y: float
+    neighbours: list[Neighbour]
+
+
+class Places(Shape):
+    model: str
+    version: int
+    places: list[Place]
+
+
+class ConfusionCount(Shape):
+    truth: int
+    answer: int
+    count: int
+
+
+class Confusions(Shape):
+    model: str
+    version: int
+    labels: list[str]
+    cells: list[ConfusionCount]
+
+
+class Class(Shape):
+    label: str
+    index: int
+
+
+class UnitDifference(Shape):
+    layer: str
+    unit: int
+    first: float
+    second: float
+    effect: float = Field(description="their distance in standard deviations")
+
+
+class Confusion(Shape):
+    model: str
+    version: int
+    truth: Class
+    answer: Class
+    count: int
+    examples: list[TestImage]
+    units: list[UnitDifference]
+    between: list[UnitDifference]

@@ -73,6 +73,20 @@ class Settings(BaseSettings):
         int,
         Field(ge=2**20, description="of finished pictures; those not used for longest go first"),
     ] = 2 * 2**30
+    analysis_processes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64,
+            description="processes for attributions and the like; 0 is a thread of the server",
+        ),
+    ] = 1
+    max_waiting_analyses: Annotated[
+        int, Field(ge=1, description="analyses waiting for a process; more are answered 503")
+    ] = 32
+    analysis_seconds: Annotated[
+        float, Field(gt=0, le=3600, description="after which an analysis is given up, 504")
+    ] = 60.0
     max_answer_values: Annotated[
         int, Field(ge=1, description="numbers in one answer of activation maps")
     ] = 8_000_000

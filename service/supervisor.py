@@ -38,7 +38,7 @@ class Supervisor:
         patience: float = STOP_SECONDS,
     ) -> None:
         self._patience = patience
-        self._environment = {**os.environ, **environment, "PYTHONPATH": _python_path()}
+        self._environment = {**os.environ, **environment, "PYTHONPATH": python_path()}
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
@@ -92,8 +92,8 @@ class Supervisor:
             return self._process
 
 
-def _python_path() -> str:
-    """The worker finds this package where it lies, installed or in a checkout."""
+def python_path() -> str:
+    """A child finds this package where it lies, installed or in a checkout."""
     here = str(Path(__file__).parents[1])
     before = os.environ.get("PYTHONPATH")
     return os.pathsep.join([here, before] if before else [here])

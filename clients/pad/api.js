@@ -57,6 +57,41 @@ export const maximisation = (id, signal) => json(`/v1/maximisations/${id}`, { si
 export const cancel = (id) =>
   call(`/v1/maximisations/${id}`, { method: "DELETE", keepalive: true });
 
+/** What the service can explain an answer by: {methods: [{name, title, about}], default}. */
+export const attributionMethods = (model) => json(`${base(model)}/attributions`);
+
+/** One source's: {target: {label, index}, map: rows of numbers, input: {png}}. */
+export async function attribution(model, source, { method, target }, signal) {
+  const asked = new URLSearchParams({ method, include: "input", ...(target && { target }) });
+  const answer = await json(`${base(model)}/attributions?${asked}`, post(source, signal));
+  return { method, ...answer.attributions[0] };
+}
+
+export async function adversarial(model, source, target, signal) {
+  const asked = new URLSearchParams(target ? { target } : {});
+  const answer = await json(`${base(model)}/adversarials?${asked}`, post(source, signal));
+  return answer.adversarials[0];
+}
+
+/** The map of the test set, in columns: {labels, x, y, label, answer, index}. */
+export async function embedding(model) {
+  const answer = await json(`${base(model)}/embedding`);
+  return { ...answer, ref: `${answer.model}@${answer.version}` };
+}
+
+export async function place(model, source, signal) {
+  const answer = await json(`${base(model)}/embedding`, post(source, signal));
+  return answer.places[0];
+}
+
+export const confusions = (model) => json(`${base(model)}/confusions`);
+
+export const confusion = (model, truth, answer, signal) =>
+  json(`${base(model)}/confusions/${truth}/${answer}`, { signal });
+
+export const examples = (model, layer, unit, signal) =>
+  json(`${base(model)}/layers/${encodeURIComponent(layer)}/units/${unit}/examples`, { signal });
+
 const base = (model) => `/v1/models/${encodeURIComponent(model)}`;
 
 /** A source is what is on the paper: {strokes} or {file}. */

@@ -4,6 +4,7 @@
  *
  *   ramp(scheme)   Uint32Array(256), each a pixel as ImageData stores it
  *   stops()        the same from dark to light, as a CSS gradient has it
+ *   classColours(count, scheme)    one a class, as CSS has it
  *
  * The low end is the page's own ground: on light paper the ramp runs from pale to deep, on dark
  * paper from deep to pale. So silence looks like paper in both.
@@ -23,6 +24,16 @@ export function ramp(scheme) {
 
 export function stops() {
   return [0, 0.25, 0.5, 0.75, 1].map((t) => `rgb(${colour(t).join(" ")})`).join(", ");
+}
+
+/** As many colours as there are classes, told apart by hue and, past a few, by lightness too. */
+export function classColours(count, scheme) {
+  const levels = scheme === "dark" ? [0.76, 0.62, 0.86] : [0.6, 0.47, 0.72];
+  return Array.from({ length: count }, (_, i) => {
+    const hue = 25 + (360 * i) / Math.max(1, count);
+    const lightness = levels[count > 12 ? i % levels.length : 0];
+    return `rgb(${srgb(lightness, 0.15, (hue * Math.PI) / 180).join(" ")})`;
+  });
 }
 
 function make(scheme) {

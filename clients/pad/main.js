@@ -13,12 +13,15 @@ import { Drawing } from "/pad/drawing.js";
 import { openImages } from "/pad/images.js";
 import { Layers } from "/pad/layers.js";
 import * as link from "/pad/link.js";
-import { fromTensors } from "/pad/maps.js";
+import { coloured, fromTensors } from "/pad/maps.js";
+import { Mistakes } from "/pad/mistakes.js";
 import * as switcher from "/pad/models.js";
 import { Newest } from "/pad/newest.js";
 import { Paper } from "/pad/paper.js";
+import { Placed } from "/pad/placed.js";
 import { Trouble } from "/pad/trouble.js";
 import { Unit } from "/pad/unit.js";
+import { Views } from "/pad/views.js";
 
 const $ = (id) => document.getElementById(id);
 const parts = (ids) => Object.fromEntries(Object.entries(ids).map(([key, id]) => [key, $(id)]));
@@ -48,6 +51,14 @@ const unit = new Unit(
   }),
   scheme,
 );
+const failed = (error) => trouble.show(error.message);
+const placed = new Placed($("view-map"), { scheme, trouble: failed });
+const mistakes = new Mistakes($("view-mistakes"), { scheme, trouble: failed });
+const views = new Views($("views"), {
+  layers: { title: "Layers", panel: $("view-layers") },
+  map: { title: "Map", panel: $("view-map"), view: placed },
+  mistakes: { title: "Mistakes", panel: $("view-mistakes"), view: mistakes },
+});
 const trouble = new Trouble($("trouble"), $("trouble-text"), $("retry"), () => recover());
 
 let models = [];
@@ -71,7 +82,7 @@ const look = new Newest(
   async ({ name, source }, signal) => {
     await guarded(signal, async () => {
       const tensors = await api.activations(name, source, signal);
-      if (!signal.aborted) showMaps(fromTensors(tensors));
+      if (!signal.aborted) showMaps(fromTensors(tensors, range()));
     });
   },
   { rest: 3, busy: (now) => $("strips").setAttribute("aria-busy", now) },
@@ -86,6 +97,7 @@ function ask() {
   const question = { name: model.name, source, top, settled: !drawing.drawing };
   classify.ask(question, question.settled);
   look.ask(question, question.settled);
+  if (question.settled) views.draw(source);
 }
 
 function blank() {
@@ -93,7 +105,10 @@ function blank() {
   look.forget();
   answer.clear();
   showMaps(null);
+  views.draw(null);
 }
+
+const range = () => $("ranges").querySelector(":checked").value;
 
 function showMaps(found) {
   maps = found;
@@ -122,7 +137,7 @@ function refuse(error) {
 async function start() {
   await guarded(null, async () => {
     models = await api.models();
-    switcher.build($("models"), models, ({ name }) => go({ model: name }));
+    switcher.build($("models"), models, ({ name }) => go({ ...(model && here()), model: name }));
     switcher.mark($("models"), bare(model?.name));
     await follow();
   });
@@ -130,8 +145,7 @@ async function start() {
 
 /** From the beginning: what is served may be other than before. */
 async function recover() {
-  await document.documentElement.style.setProperty("--ramp", stops());
-start();
+  await start();
   ask();
 }
 
@@ -148,6 +162,9 @@ async function follow() {
   if (!name) throw new Error("This service has no model to offer.");
   if (name !== model?.name && !(await take(name))) return;
   if (!where.model) history.replaceState(null, "", link.write({ model: name }));
+  if (where.view && !(where.view in views.views)) mend();
+  else if (where.layer === null) views.show(where.view ?? "layers");
+  else if (!views.shown) views.show("layers");
   const layer = where.layer === null ? null : layers.get(where.layer);
   if (!layer || where.unit >= layer.units) close(where);
   else open(layer, where.unit);
@@ -167,6 +184,7 @@ async function take(name) {
   answer.prepare(model.labels);
   layers.build(listed.filter((layer) => layer.activations), model.labels);
   showMaps(null);
+  views.model(model);
   hint();
   ask();
   return true;
@@ -187,9 +205,17 @@ function open(layer, k) {
 function close({ layer = null }) {
   unit.close();
   layers.select(null, -1);
-  // A link to what this model does not have is mended, so that it is not passed on.
-  if (layer !== null) history.replaceState(null, "", link.write({ model: model.name }));
+  if (layer !== null) mend();
 }
+
+/** A link to what is not there is mended, so that it is not passed on. */
+function mend() {
+  if (!views.shown) views.show("layers");
+  history.replaceState(null, "", link.write(here()));
+}
+
+/** Where one is, without the unit that is open. */
+const here = () => ({ model: model.name, view: views.shown === "layers" ? null : views.shown });
 
 /* What the user does. */
 
@@ -201,7 +227,7 @@ function hint() {
 }
 
 function keys(event) {
-  if (event.target.matches("input:not([type=radio])")) return;
+  if (event.target.matches("input:not([type=radio]), select")) return;
   const command = event.ctrlKey || event.metaKey;
   if (command && event.key.toLowerCase() === "z") event.shiftKey ? drawing.redo() : drawing.undo();
   else if (command && event.key.toLowerCase() === "y") drawing.redo();
@@ -214,12 +240,18 @@ function keys(event) {
 
 function leave() {
   const { layer } = unit.shown;
-  go({ model: model.name });
+  go(here());
   layers.focus(layer.name);
 }
 
 drawing.addEventListener("change", hint);
 drawing.addEventListener("change", ask);
+views.addEventListener("choose", ({ detail }) => go({ model: model.name, view: detail === "layers" ? null : detail }));
+mistakes.addEventListener("unit", ({ detail }) => {
+  go({ model: model.name, ...detail });
+  unit.focus();
+});
+$("ranges").addEventListener("change", () => maps && showMaps(coloured(maps, range())));
 layers.list.addEventListener("choose", ({ detail }) => {
   go({ model: model.name, layer: detail.layer.name, unit: detail.unit });
   unit.focus();
@@ -236,6 +268,7 @@ addEventListener("keydown", keys);
 dark.addEventListener("change", () => {
   paper.repaint();
   showMaps(maps);
+  for (const view of [placed, mistakes]) view.repaint();
 });
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();

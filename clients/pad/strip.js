@@ -203,11 +203,12 @@ function about({ kind, output_shape: [units, ...size], spatial }) {
 }
 
 /** Which colours its values have: lowest, ramp, highest. */
-const legend = ({ low, high }) => [
-  element("span", "", short(low)),
-  element("i", "ramp"),
-  element("span", "", short(high)),
-];
+const legend = (maps) => {
+  const own = maps.spanned === "unit" && maps.shape.length > 1;
+  const { low, high } = maps.extent(0);
+  const [from, to] = own ? ["lowest", "highest"] : [short(low), short(high)];
+  return [element("span", "", from), element("i", "ramp"), element("span", "", to)];
+};
 
 function element(name, className = "", text = "") {
   const made = document.createElement(name);

@@ -81,7 +81,7 @@ export function paint(canvas, sheet, shape, maps, scheme, density) {
   }
 }
 
-/** One channel alone, at its own size, in the colours that its layer has. */
+/** One channel alone, at its own size, in the colours that it has on the sheet. */
 export function paintOne(canvas, maps, unit, scheme) {
   const [, height = 1, width = 1] = maps.shape;
   Object.assign(canvas, { width, height });
@@ -105,7 +105,8 @@ const corner = ({ columns }, unit, width, height) => [
   Math.floor(unit / columns) * height,
 ];
 
-function picture({ shape: [, height = 1, width = 1], values, low, high }, unit, scheme) {
+function picture({ shape: [, height = 1, width = 1], values, extent }, unit, scheme) {
+  const { low, high } = extent(unit);
   const image = new ImageData(width, height);
   const out = new Uint32Array(image.data.buffer);
   const colours = ramp(scheme);

@@ -141,7 +141,8 @@ def test_newest_goes_on_after_a_failure(page: Page) -> None:
 @pytest.mark.parametrize(
     ("where", "address"),
     [
-        ({"model": "mnist", "layer": None, "unit": None}, "#mnist"),
+        ({"model": "mnist"}, "#mnist"),
+        ({"model": "mnist", "view": "map"}, "#mnist/map"),
         ({"model": "mnist@2", "layer": "block1.conv1", "unit": 3}, "#mnist@2/block1.conv1/3"),
         ({"model": "a b", "layer": "x/y", "unit": 0}, "#a%20b/x%2Fy/0"),
     ],
@@ -154,7 +155,7 @@ def test_links_are_read_as_they_were_written(page: Page, where: Any, address: st
         }""",
         where,
     )
-    assert found == [address, where]
+    assert found == [address, {"view": None, "layer": None, "unit": None, **where}]
 
 
 @pytest.mark.parametrize("address", ["", "#", "#%", "#mnist/conv1", "#mnist/conv1/-1", "#mnist//3"])
@@ -163,6 +164,24 @@ def test_half_a_link_names_no_channel(page: Page, address: str) -> None:
     found = page.evaluate(read, address)
     assert (found["layer"], found["unit"]) == (None, None)
     assert found["model"] in (None, "mnist")
+
+
+def test_colours_span_a_unit_a_layer_or_the_network(page: Page) -> None:
+    found = page.evaluate("""async () => {
+      const { coloured, fromTensors } = await import("/pad/maps.js");
+      const maps = fromTensors(new Map([
+        ["act", { shape: [1, 2, 1, 2], values: Float32Array.of(0, 1, 2, 4) }],
+        ["logits", { shape: [1, 2], values: Float32Array.of(-8, 8) }],
+      ]));
+      const extents = (range) => [...coloured(maps, range).values()].map(
+        ({ extent }) => [0, 1].map((unit) => [extent(unit).low, extent(unit).high]));
+      return ["unit", "layer", "network"].map(extents);
+    }""")
+    assert found == [
+        [[[0, 1], [2, 4]], [[-8, 8], [-8, 8]]],  # a flat layer's unit alone has no range
+        [[[0, 4], [0, 4]], [[-8, 8], [-8, 8]]],
+        [[[-8, 8], [-8, 8]], [[-8, 8], [-8, 8]]],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import io
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from service.loaded import Loaded
 from service.runtime import Runtime
 from service.settings import Settings
 from service.tasks import Tasks
+from tests.service import testset
 
 DIGITS = tuple("0123456789")
 
@@ -93,18 +95,28 @@ def publish(store: Store, publish_to: Callable[[Store], Publish]) -> Publish:
 
 @pytest.fixture(scope="session")
 def publish_to() -> Callable[[Store], Publish]:
-    """Publishes a small network drawn from ``seed``."""
+    """Publishes a small network drawn from ``seed``, with ``files`` or what it makes of a few
+    test images."""
 
     def publish_to(store: Store) -> Publish:
-        def publish(name: str = "mnist", *, seed: int = 0, alias: str | None = "production") -> Any:
-            return store.publish(name, lambda folder, n: _write(folder, name, n, seed), alias)
+        def publish(
+            name: str = "mnist",
+            *,
+            seed: int = 0,
+            alias: str | None = "production",
+            files: dict[str, bytes] | None = None,
+        ) -> Any:
+            write = partial(_write, name=name, seed=seed, files=files)
+            return store.publish(name, lambda folder, n: write(folder, version=n), alias)
 
         return publish
 
     return publish_to
 
 
-def _write(folder: Path, name: str, version: int, seed: int) -> Manifest:
+def _write(
+    folder: Path, *, name: str, version: int, seed: int, files: dict[str, bytes] | None
+) -> Manifest:
     spec = network_spec("card-cnn", (1, 28, 28), 10, features=(4, 6), units=16, dropout=0.25)
     manifest = Manifest(
         name=name,
@@ -123,7 +135,9 @@ def _write(folder: Path, name: str, version: int, seed: int) -> Manifest:
             epochs=0, device="cpu", seconds=0.0, torch_version=torch.__version__,
         ),
     )  # fmt: skip
-    return checkpoint.write(folder, manifest, build(spec, seed=seed), {})
+    if files is None:
+        files = testset.files(spec, seed, manifest.input)
+    return checkpoint.write(folder, manifest, build(spec, seed=seed), files)
 
 
 @pytest.fixture
@@ -135,7 +149,12 @@ def manifest(publish: Publish) -> Manifest:
 @pytest.fixture
 def settings(store: Store, tmp_path: Path) -> Settings:
     return Settings(
-        store=store.root, state=tmp_path / "state", device="cpu", max_body_bytes=1_000_000
+        store=store.root,
+        state=tmp_path / "state",
+        device="cpu",
+        max_body_bytes=1_000_000,
+        # Starting a process takes longer than all the work of a test; one test does.
+        analysis_processes=0,
     )
 
 

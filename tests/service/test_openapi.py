@@ -37,6 +37,12 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("get", "/v1/models/{model}"),
         ("get", "/v1/models/{model}/layers"),
         ("get", "/v1/models/{model}/layers/{layer}/filters.png"),
+        ("get", "/v1/models/{model}/layers/{layer}/units"),
+        ("get", "/v1/models/{model}/images/{index}.png"),
+        ("get", "/v1/models/{model}/embedding"),
+        ("post", "/v1/models/{model}/embedding"),
+        ("get", "/v1/models/{model}/confusions"),
+        ("get", "/v1/models/{model}/confusions/{truth}/{answer}"),
         ("post", "/v1/models/{model}/classify"),
         ("post", "/v1/models/{model}/activations"),
         ("post", "/v1/models/{model}/maximisations"),
@@ -84,7 +90,7 @@ async def test_every_example_of_a_request_is_answered(
             answer = await client.request(method, url, json=example["value"])
             assert answer.status_code in (200, 201), (path, answer.text)
             sent += 1
-    assert sent == 2 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 2
+    assert sent == 3 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 2
 
 
 async def test_the_picture_of_the_examples_is_a_digit(client: httpx.AsyncClient) -> None:
@@ -103,6 +109,11 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "layers": schemas.Layers,
     "predictions": schemas.Predictions,
     "activations": schemas.Activations,
+    "units": schemas.Units,
+    "embedding": schemas.Embedding,
+    "places": schemas.Places,
+    "confusions": schemas.Confusions,
+    "confusion": schemas.Confusion,
     "queued": schemas.Maximisation,
     "done": schemas.Maximisation,
 }
