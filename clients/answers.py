@@ -108,17 +108,21 @@ class LayerStatistics:
 @dataclass(frozen=True)
 class UnitImage:
     """``activation`` is the unit's on its picture, ``dataset_max`` its highest on the test set.
-    ``image`` is the path of the picture at the service."""
+    ``image`` is the path of the picture at the service, ``film`` that of the way to it."""
 
     unit: int
     activation: float | None
     dataset_max: float | None
     dead: bool
     image: str
+    film: str | None = None
 
 
 @dataclass(frozen=True)
 class Maximisation:
+    """``position`` counts the queued jobs that come before it; ``frames`` are the steps that films
+    and animation show."""
+
     id: str
     model: str
     version: int
@@ -130,6 +134,10 @@ class Maximisation:
     error: str | None
     request: dict[str, Any]
     results: tuple[UnitImage, ...]
+    position: int | None = None
+    grid: str | None = None
+    animation: str | None = None
+    frames: tuple[int, ...] = ()
 
     @property
     def finished(self) -> bool:

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from clients import tables
 from clients.answers import Maximisation
-from clients.client import DEFAULT_URL, Client
-from clients.terminal import AsJson, ModelName, Url, session, show, show_json, write
+from clients.client import DEFAULT_URL
+from clients.maximise_files import Files
+from clients.terminal import AsJson, ModelName, Url, session, show, show_json
 
 Units = list[int] | Literal["all"]
 
@@ -24,8 +25,9 @@ def maximise(
     model: ModelName,
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="As `glyphscope layers` names it.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR|FILE.png", help="A picture a unit, or all on one sheet.")
-    ],
+        Path | None,
+        typer.Option(metavar="DIR|FILE.png", help="A picture a unit, or all on one sheet."),
+    ] = None,
     units: Annotated[str, typer.Option(help="Such as 0,3,8-15, or all.")] = "all",
     objective: Annotated[
         str | None, typer.Option(help="channel (its mean) or neuron (its middle).")
@@ -34,8 +36,18 @@ def maximise(
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     parameterisation: Annotated[str | None, typer.Option(help="fourier or pixels.")] = None,
     transforms: Annotated[str | None, typer.Option(help="small or none.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A method: default, natural, sharp, lucid, maco, ...")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another picture.")] = None,
     scale: Annotated[int, typer.Option(min=1, max=16, help="Pixels a pixel.")] = 8,
+    frames: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The way to each picture, frame by frame.")
+    ] = None,
+    animation: Annotated[
+        Path | None, typer.Option(metavar="FILE.webp", help="All of them, moving.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Without, only start it and print its id.")] = True,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
@@ -43,17 +55,23 @@ def maximise(
     given = {
         "objective": objective, "steps": steps, "learning_rate": learning_rate,
         "parameterisation": parameterisation, "transforms": transforms, "seed": seed,
+        "preset": preset,
     }  # fmt: skip
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    chosen = _units(units)
+    chosen, files = _units(units), Files(out, frames, animation, scale)
+    if wait and not files.wanted:
+        raise typer.BadParameter("say where: --out, --frames or --animation", param_hint="--out")
     with session(url) as client:
+        if not wait:
+            job = client.start_maximisation(model, layer, chosen, **settings)
+            return show_json({"job": job}) if as_json else typer.echo(f"{job.id} {job.status}")
         with _bar(f"{model} {layer}") as progress:
             job = client.maximise(model, layer, chosen, progress=progress, **settings)
-        written = _write(client, job, out, scale)
+        written = files.write(client, job)
         if as_json:
             return show_json({"job": job, "files": [str(path) for path in written]})
         show(tables.maximisation(job))
-        typer.echo(f"written: {written[0] if len(written) == 1 else f'{len(written)} to {out}'}")
+        typer.echo("written: " + _summary(written))
 
 
 def _units(text: str) -> Units:
@@ -84,19 +102,18 @@ def _bar(title: str) -> Iterator[Callable[[Maximisation], None]]:
         task = bar.add_task(title, total=None)
 
         def show_step(job: Maximisation) -> None:
-            waits = " (waiting for its turn)" if job.status == "queued" else ""
+            waits = _waits(job.position) if job.status == "queued" else ""
             bar.update(task, description=title + waits, completed=job.step, total=job.steps or None)
 
         yield show_step
 
 
-def _write(client: Client, job: Maximisation, out: Path, scale: int) -> list[Path]:
-    if out.suffix.lower() == ".png":
-        write(out, client.grid(job.id, scale))
-        return [out]
-    paths = []
-    for result in job.results:
-        path = out / f"{job.model}-{job.layer}-{result.unit}.png"
-        write(path, client.picture(job.id, result.unit, scale))
-        paths.append(path)
-    return paths
+def _waits(position: int | None) -> str:
+    return f" (waiting, {position} before it)" if position else " (waiting for its turn)"
+
+
+def _summary(written: list[Path]) -> str:
+    folders = dict.fromkeys(path.parent for path in written)
+    if len(written) <= len(folders) or len(written) == 1:
+        return ", ".join(map(str, written))
+    return f"{len(written)} files in {', '.join(map(str, folders))}"

@@ -5,13 +5,16 @@
         print(prediction.label, prediction.confidence)
         job = client.maximise("mnist", "conv1", units=[0, 3])
         Path("unit3.png").write_bytes(client.picture(job.id, 3, scale=8))
+        for event in client.events(job.id, frames=True):
+            print(event.kind, event.step, "of", event.steps)
 
 A model is a name, "mnist@2" or "mnist@alias". Every error is a ``clients.errors.ClientError``.
 """
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 from clients.answers import Layer, LayerStatistics, Maximisation, Model, Prediction, read
 from clients.connection import Connection, Timeout, decoded
 from clients.errors import ServiceFailed, Unfinished
+from clients.events import Event, follow
 from clients.inputs import Inputs, request_arguments
 
 T = TypeVar("T")
@@ -33,6 +37,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 # Asked more and more rarely: a picture takes half a second, a whole layer minutes.
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
+
+# Three of the service's heart-beats: after that, nobody is there.
+_QUIET_S = 30.0
 
 
 class Client:
@@ -168,6 +175,21 @@ class Client:
             raise Unfinished(job.error or "the maximisation was cancelled", job.status)
         return job
 
+    def events(self, job_id: str, frames: bool = False) -> Iterator[Event]:
+        """What happens to it, until it is over; with ``frames`` also what it looks like so far.
+
+        Whoever comes late is told all from the beginning. A stream that is cut off, also by a
+        service that starts again, is taken up where it was.
+        """
+        params = {"frames": "true" if frames else "false"}
+
+        def open_stream(last: str) -> AbstractContextManager[httpx.Response]:
+            headers = {"Last-Event-ID": last} if last else {}
+            path = f"{_job(job_id)}/events"
+            return self._connection.stream(path, _QUIET_S, params=params, headers=headers)
+
+        return follow(open_stream, self._sleep)
+
     def maximisation(self, job_id: str) -> Maximisation:
         return read(Maximisation, self._connection.json("GET", _job(job_id)))
 
@@ -177,13 +199,21 @@ class Client:
 
     def picture(self, job_id: str, unit: int, scale: int = 1) -> bytes:
         """PNG; every pixel of the picture becomes ``scale`` x ``scale`` equal ones."""
-        return self._png(f"{_job(job_id)}/units/{unit}.png", scale)
+        return self._picture(f"{_job(job_id)}/units/{unit}.png", scale)
 
     def grid(self, job_id: str, scale: int = 1) -> bytes:
         """PNG of all units of the job on one sheet."""
-        return self._png(f"{_job(job_id)}/grid.png", scale)
+        return self._picture(f"{_job(job_id)}/grid.png", scale)
 
-    def _png(self, path: str, scale: int) -> bytes:
+    def film(self, job_id: str, unit: int, scale: int = 1) -> bytes:
+        """PNG of the way to a picture, frame beside frame, at the steps in the job's ``frames``."""
+        return self._picture(f"{_job(job_id)}/units/{unit}/film.png", scale)
+
+    def animation(self, job_id: str, scale: int = 1) -> bytes:
+        """WebP of all units of the job while they are drawn, laid out as ``grid``."""
+        return self._picture(f"{_job(job_id)}/animation.webp", scale)
+
+    def _picture(self, path: str, scale: int) -> bytes:
         return self._connection.send("GET", path, params={"scale": scale}).content
 
     def _activations(

@@ -1,5 +1,7 @@
 """Requests to one service: an answer, or an error that says what happened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -42,6 +44,17 @@ class Connection:
         if not response.is_success:
             raise _error(response)
         return response
+
+    @contextmanager
+    def stream(self, path: str, quiet: float, **arguments: Any) -> Iterator[httpx.Response]:
+        """A GET whose body is read as it comes; ``quiet`` seconds without a byte are an end. Raises
+        ``httpx.TransportError`` while it is read, a ``ClientError`` for whatever is no success."""
+        timeout = httpx.Timeout(self._http.timeout.connect, read=quiet)
+        with self._http.stream("GET", path, timeout=timeout, **arguments) as response:
+            if not response.is_success:
+                response.read()
+                raise _error(response)
+            yield response
 
     def close(self) -> None:
         self._http.close()

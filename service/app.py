@@ -41,11 +41,11 @@ from service.routers import (
     models,
     pad,
     pictures,
+    presets,
     problems,
     units,
     v2_infer,
     v2_models,
-    v2_repository,
     v2_server,
 )
 from service.runtime import make_runtime
@@ -83,7 +83,6 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         models,
         classify,
-        v2_infer,
         activations,
         filters,
         units,
@@ -92,17 +91,17 @@ def create_app(settings: Settings) -> FastAPI:
         confusions,
         maximisations,
         pictures,
+        presets,
         problems,
         docs,
         pad,
         v2_server,
         v2_models,
-        v2_repository,
+        v2_infer,
     ):
         app.include_router(room.router)
     if settings.admin_key:
         app.include_router(admin.router)
-        app.include_router(v2_repository.admin)
     app.mount("/pad", pad.files)
     return app
 

@@ -214,6 +214,7 @@ MAXIMISATION: Responses = {
     200: _json(schemas.Maximisation, "The job", examples.ANSWERS["done"]),
     **_problems(404),
 }
+PRESETS: Responses = {200: _json(schemas.Presets, "By name")}
 EVENTS: Responses = {
     200: {"description": "Until the job is over", "content": {"text/event-stream": {}}},
     204: {"description": "The end was told before"},

@@ -169,6 +169,18 @@ class Maximisation(Shape):
     results: list[UnitResult]
 
 
+class Preset(Shape):
+    name: str
+    description: str
+    paper: str = Field(description="empty where the method is our own")
+    settings: dict[str, Any]
+
+
+class Presets(Shape):
+    default: str
+    presets: list[Preset]
+
+
 class FieldProblem(Shape):
     detail: str
     pointer: str | None = Field(None, description="JSON pointer into the body")

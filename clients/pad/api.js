@@ -41,15 +41,20 @@ export async function activations(model, source, signal) {
   return parse(await answer.arrayBuffer());
 }
 
-/** Starts a maximisation, or finds the one that exists; waits at most `seconds` for its end. */
-export function maximise(model, layer, unit, seconds, signal) {
+/** Methods by name, with their settings: {default, presets}. */
+export const presets = () => json("/v1/presets");
+
+/** Starts a maximisation, or finds the one that exists. */
+export function maximise(model, layer, unit, settings) {
   return json(`${base(model)}/maximisations`, {
     method: "POST",
-    headers: { "Content-Type": "application/json", Prefer: `wait=${seconds}` },
-    body: JSON.stringify({ layer, units: [unit] }),
-    signal,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...settings, layer, units: [unit] }),
   });
 }
+
+/** A stream of what happens to it, with pictures on their way. */
+export const watch = (id) => new EventSource(`/v1/maximisations/${id}/events?frames=true`);
 
 export const maximisation = (id, signal) => json(`/v1/maximisations/${id}`, { signal });
 

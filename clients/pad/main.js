@@ -40,17 +40,24 @@ const layers = new Layers({
   ...parts({ scroll: "scroll", strips: "strips", about: "inside-about", tip: "tip" }),
   scheme,
 });
-const unit = new Unit(
-  parts({
+const unit = new Unit({
+  film: parts({ box: "film", canvas: "film-frames", range: "film-range", play: "film-play" }),
+  method: parts({
+    summary: "method-summary", preset: "method-preset", about: "method-about",
+    steps: "method-steps", stepsValue: "method-steps-value",
+    smooth: "method-smooth", smoothValue: "method-smooth-value",
+    dark: "method-dark", darkValue: "method-dark-value",
+    seed: "method-seed", another: "method-another", reset: "method-reset",
+  }),
+  ...parts({
     panel: "unit", title: "unit-title", about: "unit-about", previous: "unit-previous",
     next: "unit-next", close: "unit-close", map: "unit-map", value: "unit-value",
-    mapCaption: "unit-map-caption",
-    picture: "unit-picture", status: "unit-status", again: "unit-again",
+    mapCaption: "unit-map-caption", pictureCaption: "unit-picture-caption",
+    frame: "unit-frame", live: "unit-live", picture: "unit-picture", status: "unit-status", again: "unit-again",
     progress: "unit-progress", measures: "unit-measures", verdict: "unit-verdict",
     save: "unit-save", link: "unit-link",
   }),
-  scheme,
-);
+}, scheme);
 const failed = (error) => trouble.show(error.message);
 const placed = new Placed($("view-map"), { scheme, trouble: failed });
 const mistakes = new Mistakes($("view-mistakes"), { scheme, trouble: failed });
@@ -138,9 +145,17 @@ async function start() {
   await guarded(null, async () => {
     models = await api.models();
     switcher.build($("models"), models, ({ name }) => go({ ...(model && here()), model: name }));
+    offer();
+    switcher.build($("models"), models, ({ name }) => go({ model: name }));
     switcher.mark($("models"), bare(model?.name));
     await follow();
   });
+}
+
+/** The panel works without: the service then chooses the method. */
+async function offer() {
+  const found = await api.presets().catch(() => null);
+  if (found) unit.method.offer(found.presets, found.default);
 }
 
 /** From the beginning: what is served may be other than before. */

@@ -4,9 +4,11 @@
  *   events: "close", and "step" with detail -1 or 1
  */
 
+import { Film } from "/pad/film.js";
 import { Job } from "/pad/job.js";
+import { Method } from "/pad/method.js";
 import { statistics } from "/pad/maps.js";
-import { short } from "/pad/number.js";
+import { count, short } from "/pad/number.js";
 import { paintOne } from "/pad/tiles.js";
 
 /** Walking past a channel does not start its maximisation; resting on it does. */
@@ -22,11 +24,15 @@ export class Unit extends EventTarget {
   #timer = 0;
   #maps = null;
   #result = null;
+  #film;
 
   constructor(part, scheme) {
     super();
     this.#part = part;
     this.#scheme = scheme;
+    this.method = new Method(part.method);
+    this.method.addEventListener("change", () => this.#again());
+    this.#film = new Film(part.film, (frame, step) => this.#still(frame, step));
     const click = (name, act) => part[name].addEventListener("click", act);
     click("close", () => this.#tell("close"));
     click("previous", () => this.#tell("step", -1));
@@ -91,13 +97,24 @@ export class Unit extends EventTarget {
     next.disabled = unit === layer.units - 1;
   }
 
+  /** The same unit by another method. */
+  #again() {
+    if (!this.#shown) return;
+    this.#stop();
+    this.#result = null;
+    this.#measure();
+    this.#maximise();
+  }
+
   #maximise() {
     const { model, layer, unit } = this.#shown;
     if (!layer.maximise) return this.#failed("This layer only drops values: nothing to maximise.");
     this.#waiting("Starting");
-    this.#job = new Job(model, layer.name, unit, {
-      progress: (step, steps, status) => this.#progress(step, steps, status),
-      done: (result) => this.#done(result),
+    const asked = { model, layer: layer.name, unit, settings: this.method.settings };
+    this.#job = new Job(asked, {
+      progress: (place) => this.#progress(place),
+      frame: (frame) => this.#frame(frame),
+      done: (job, result) => this.#done(job, result),
       failed: (message) => this.#failed(message, true),
     });
   }
@@ -109,44 +126,78 @@ export class Unit extends EventTarget {
   }
 
   #waiting(text) {
-    const { picture, progress, status, save, again } = this.#part;
-    for (const part of [picture, save, again]) part.hidden = true;
+    const { picture, live, progress, status, save, again, frame } = this.#part;
+    for (const part of [picture, live, save, again]) part.hidden = true;
+    frame.classList.remove("live");
     progress.hidden = false;
     progress.value = 0;
     status.textContent = text;
     status.classList.remove("bad");
+    this.#film.clear();
   }
 
-  #progress(step, steps, status) {
+  #progress({ step, steps, status, position }) {
     this.#part.progress.value = step / Math.max(1, steps);
-    const queued = status === "queued";
-    this.#part.status.textContent = queued ? "Waiting for its turn" : `Step ${step} of ${steps}`;
+    this.#part.status.textContent = status === "queued" ? waits(position) : `Step ${step} of ${steps}`;
   }
 
-  async #done(result) {
+  /** The picture as it is so far. */
+  async #frame({ step, steps, image: address }) {
+    const job = this.#job;
+    const image = new Image();
+    image.src = address;
+    await image.decode();
+    if (this.#job !== job || this.#result) return;
+    const { live, frame } = this.#part;
+    paint(live, image, image.naturalWidth, image.naturalHeight);
+    live.hidden = false;
+    frame.classList.add("live");
+    this.#progress({ step, steps });
+    this.#film.add(step, steps, image);
+  }
+
+  async #done(job, result) {
     const shown = this.#shown;
-    const { picture, progress, status, save } = this.#part;
+    const { picture, live, progress, status, save, frame } = this.#part;
     picture.src = `${result.image}?scale=${PICTURE_SCALE}`;
     const { layer, unit } = shown;
     picture.alt = result.dead
       ? `Empty: ${layer.name}, ${unit} is dead`
       : `The image that drives ${layer.name}, ${unit} most`;
+    const mine = this.#job;
     const drawn = await picture.decode().then(() => true, () => false);
-    if (this.#shown !== shown) return;
+    if (this.#job !== mine) return;
     if (!drawn) return this.#failed("The picture could not be loaded.", true);
+    this.#result = result;
     progress.hidden = true;
+    live.hidden = true;
+    frame.classList.remove("live");
+    frame.classList.toggle("dead", result.dead);
     status.textContent = result.dead ? "Dead" : "";
     picture.hidden = result.dead;
     save.hidden = result.dead;
     save.href = `${result.image}?scale=16`;
     save.download = `${shown.model}-${layer.name}-${unit}.png`;
-    this.#result = result;
+    if (result.film && !result.dead) this.#film.load(result.film, job.frames);
+    else this.#film.clear();
     this.#measure();
   }
 
+  /** A frame of the film in place of the picture, or the picture again. */
+  #still(canvas, step) {
+    const { live, picture, pictureCaption } = this.#part;
+    const dead = this.#result?.dead;
+    if (canvas) paint(live, canvas, canvas.width, canvas.height);
+    live.hidden = !canvas;
+    picture.hidden = Boolean(canvas) || dead;
+    pictureCaption.textContent = canvas ? `After ${count(step, "step")}` : "What it looks for";
+  }
+
   #failed(message, retry = false) {
-    const { progress, status, again } = this.#part;
+    const { progress, status, again, live, frame } = this.#part;
     progress.hidden = true;
+    live.hidden = true;
+    frame.classList.remove("live");
     status.textContent = message;
     status.classList.add("bad");
     again.hidden = !retry;
@@ -169,6 +220,16 @@ export class Unit extends EventTarget {
   #tell(name, detail = null) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+function waits(position) {
+  if (!position) return "Waiting for its turn";
+  return `Waiting: ${position} before it`;
+}
+
+function paint(canvas, image, width, height) {
+  Object.assign(canvas, { width, height });
+  canvas.getContext("2d").drawImage(image, 0, 0);
 }
 
 function verdict(result, { spatial }) {

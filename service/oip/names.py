@@ -10,7 +10,7 @@ from starlette.requests import Request
 from glyphscope.errors import NotFound
 from glyphscope.manifest import Manifest
 from service.model import Model
-from service.runtime import request_id, runtime
+from service.runtime import runtime
 
 Name = Annotated[str, Path(description="`name`; also `name@7` or `name@alias`")]
 
@@ -26,11 +26,10 @@ class UnknownModel(NotFound):
 
 
 async def find(request: Request) -> Model:
-    """The version that answers this request. Raises ``UnknownModel`` for a name or version, and
-    what the registry raises where it cannot be served."""
+    """Raises ``UnknownModel``, or ``BrokenCheckpoint``."""
     found, text = runtime(request), reference(request)
     with in_their_words(text):
-        return await found.registry.route(text, request_id(request))
+        return await found.registry.get(text)
 
 
 async def describe(request: Request) -> Manifest:

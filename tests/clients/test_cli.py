@@ -142,6 +142,30 @@ def test_maximise_writes_one_sheet(tmp_path: Path) -> None:
     assert min(size(out)) > 56
 
 
+def test_maximise_writes_films_and_an_animation(tmp_path: Path) -> None:
+    options = ["--units", "1-2", "--steps", 20, "--scale", 2]
+    films, moving = tmp_path / "films", tmp_path / "all.webp"
+    where = ["--frames", films, "--animation", moving]
+    found = answer("maximise", "mnist", "conv1", *options, *where)
+    frames = len(found["job"]["frames"])
+    assert frames > 4
+    expected = [films / f"mnist-conv1-{unit}-film.png" for unit in (1, 2)]
+    assert found["files"] == [str(path) for path in [*expected, moving]]
+    assert [size(path) for path in expected] == [(56 * frames, 56)] * 2
+    with Image.open(moving, formats=["WEBP"]) as animation:
+        assert 2 <= animation.n_frames <= frames  # type: ignore[attr-defined]  # equal ones are merged
+    table = run("maximise", "mnist", "conv1", *options, *where)
+    assert table.exit_code == 0, table.stderr
+    assert f"{films}" in table.stdout.replace("\n", "")
+
+
+def test_maximise_without_waiting(client: Client) -> None:
+    found = answer("maximise", "mnist", "conv1", "--units", 3, "--steps", 20, "--no-wait")
+    assert client.wait(client.maximisation(found["job"]["id"])).status == "done"
+    again = run("maximise", "mnist", "conv1", "--units", 3, "--steps", 20, "--no-wait")
+    assert again.stdout.split() == [found["job"]["id"], "done"]
+
+
 def test_ctrl_c_cancels_the_job(client: Client, tmp_path: Path, url: str) -> None:
     options = ["--steps", "4096", "--seed", "5", "--out", str(tmp_path / "never"), "--url", url]
     command = [sys.executable, "-c", IN_FRONT, "maximise", "mnist", "conv2", *options]
@@ -196,6 +220,7 @@ def read_until(stream: RawIOBase, text: bytes) -> None:
         (["activations", "mnist", "{image}", "--out", "{folder}/text/a.npz"], "text: File exists"),
         (["maximise", "mnist", "conv1", "--units", "4", "--out", "x"], "layer conv1 '4'"),
         (["maximise", "mnist", "dropout", "--out", "x"], "layer dropout is dropout"),
+        (["maximise", "mnist", "conv1", "--preset", "none", "--out", "x"], "#/preset"),
         (["models", "--url", "nowhere"], "'nowhere' is no address of a service"),
     ],
 )
@@ -219,6 +244,12 @@ def test_units_that_are_none(units: str) -> None:
     result = run("maximise", "mnist", "conv1", f"--units={units}", "--out", "x")
     assert result.exit_code == 2
     assert "--units" in result.stderr
+
+
+def test_maximise_needs_to_know_where_to() -> None:
+    result = run("maximise", "mnist", "conv1")
+    assert result.exit_code == 2
+    assert "--out, --frames or --animation" in " ".join(result.stderr.split())
 
 
 def test_no_service_is_one_line_and_exit_code_1() -> None:

@@ -142,6 +142,33 @@ def test_maximise_draws_each_unit(client: Client) -> None:
     assert decoded(client.grid(job.id)).shape[1] > 2 * 28
 
 
+def test_events_show_it_being_drawn(client: Client) -> None:
+    job = client.start_maximisation("mnist", "conv1", [2, 0], steps=40, seed=11)
+    told = list(client.events(job.id, frames=True))
+    assert {event.kind for event in told} >= {"progress", "frame", "done"}
+    steps = [event.step for event in told]
+    assert steps == sorted(steps)
+    [frame, *_] = [event for event in told if event.kind == "frame"]
+    assert list(frame.images) == [2, 0]
+    assert decoded(frame.images[2]).shape == (28, 28)
+    end = told[-1].job
+    assert end == client.maximisation(job.id)
+    assert end is not None
+    assert end.frames[-1] == 40
+    late = list(client.events(job.id))
+    assert [event.kind for event in late if event.kind == "frame"] == []
+    assert late[-1] == told[-1]
+
+
+def test_films_and_animations_are_pictures(client: Client) -> None:
+    job = client.maximise("mnist", "conv1", [2, 0], steps=40, seed=11)
+    film = decoded(client.film(job.id, 2))
+    assert film.shape == (28, 28 * len(job.frames))
+    assert np.array_equal(film[:, -28:], decoded(client.picture(job.id, 2)))
+    with Image.open(io.BytesIO(client.animation(job.id, 3)), formats=["WEBP"]) as moving:
+        assert moving.size == (3 * 57, 3 * 28)
+
+
 def test_an_equal_maximisation_is_found_again(client: Client) -> None:
     first = client.maximise("mnist", "logits", [3], steps=8)
     again = client.start_maximisation("mnist", "logits", [3], steps=8)

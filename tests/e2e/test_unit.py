@@ -11,7 +11,7 @@ from PIL import Image
 
 from clients import Client
 from clients.errors import Unfinished
-from tests.e2e.chromium import Page, Route, expect
+from tests.e2e.chromium import Page, Request, Route, expect
 from tests.e2e.pen import Strokes, draw
 
 pytestmark = pytest.mark.browser
@@ -27,6 +27,17 @@ PICTURE = """picture => {
 }"""
 
 JOBS = "**/v1/models/mnist/maximisations"
+
+# A picture takes a second where nothing else runs.
+DRAWN_MS = 180_000
+
+PICTURE_OF_CANVAS = """canvas =>
+  [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]"""
+
+INK = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value, i) => i % 4 === 3 && value > 0);
+}"""
 
 
 def make_long(route: Route) -> None:
@@ -45,7 +56,7 @@ def test_a_click_shows_what_the_channel_looks_for(
     expect(page.locator("#unit-title")).to_have_text(f"{layer.name} · channel 0")
     expect(page).to_have_url(re.compile(rf"#mnist/{re.escape(layer.name)}/0$"))
     picture = page.locator("#unit-picture")
-    expect(picture).to_be_visible(timeout=60_000)
+    expect(picture).to_be_visible(timeout=DRAWN_MS)
 
     job = client.wait(client.maximisation(response.value.json()["id"]))
     assert (job.layer, [one.unit for one in job.results]) == (layer.name, [0])
@@ -120,21 +131,110 @@ def test_an_error_is_told_in_the_words_of_the_service(page: Page) -> None:
     expect(page.locator("#unit-status")).to_contain_text("unknown layer 'nowhere'; known: ")
     page.unroute(JOBS)
     page.locator("#unit-again").click()
-    expect(page.locator("#unit-picture")).to_be_visible(timeout=60_000)
+    expect(page.locator("#unit-picture")).to_be_visible(timeout=DRAWN_MS)
 
 
 def test_a_dead_unit_is_said_to_be_dead(page: Page) -> None:
     def kill(route: Route) -> None:
-        document = route.fetch().json()
+        document = route.fetch(headers={**route.request.headers, "Prefer": "wait=60"}).json()
         for result in document["results"]:
             result["dead"] = True
         route.fulfill(json=document)
 
-    for address in (JOBS, "**/v1/maximisations/*"):
-        page.route(address, kill)
     page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
-    expect(page.locator("#unit-verdict")).to_contain_text("is dead", timeout=60_000)
+    expect(page.locator("#unit-picture")).to_be_visible(timeout=DRAWN_MS)
+    page.keyboard.press("Escape")
+    page.route(JOBS, kill)
+    page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
+    expect(page.locator("#unit-verdict")).to_contain_text("is dead", timeout=DRAWN_MS)
     expect(page.locator("#unit-picture")).to_be_hidden()
+    expect(page.locator("#unit-live")).to_be_hidden()
+    expect(page.locator("#film-range")).to_be_disabled()
+
+
+def test_the_picture_is_shown_while_it_is_drawn(page: Page) -> None:
+    page.route(JOBS, make_long)
+    page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
+    live = page.locator("#unit-live")
+    expect(live).to_be_visible(timeout=DRAWN_MS)
+    assert live.evaluate("c => [c.width, c.height]") == [28, 28]
+    first = live.evaluate("c => c.toDataURL()")
+    page.wait_for_function(
+        "first => document.getElementById('unit-live').toDataURL() !== first",
+        arg=first,
+        timeout=DRAWN_MS,
+    )
+    expect(page.locator("#unit-status")).to_have_text(re.compile(r"Step \d+ of \d+"))
+    assert page.locator("#film-frames").evaluate(INK)
+    expect(page.locator("#unit-picture")).to_be_hidden()
+    # Or the tests behind this one would wait for thousands of steps.
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.keyboard.press("Escape")
+
+
+def test_the_way_to_the_picture_can_be_gone_through(page: Page, client: Client) -> None:
+    page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
+    film, live = page.locator("#film-range"), page.locator("#unit-live")
+    expect(film).to_be_enabled(timeout=DRAWN_MS)
+    expect(page.locator("#unit-picture")).to_be_visible()
+    film.press("Home")
+    caption = page.locator("#unit-picture-caption")
+    expect(caption).to_have_text("After 1 step")
+    expect(live).to_be_visible()
+    expect(page.locator("#unit-picture")).to_be_hidden()
+    film.press("ArrowRight")
+    expect(caption).to_have_text(re.compile(r"After [2-9]\d* steps"))
+    film.press("End")
+    expect(caption).to_have_text("What it looks for")
+    expect(page.locator("#unit-picture")).to_be_visible()
+
+    job = client.maximise("mnist", client.layers("mnist")[0].name, [0])
+    film.press("Home")
+    shown = np.reshape(live.evaluate(PICTURE_OF_CANVAS), (28, 28, 4))[..., 0]
+    strip = np.asarray(Image.open(io.BytesIO(client.film(job.id, 0)), formats=["PNG"]))
+    assert np.array_equal(shown, strip[:, :28])
+
+
+def test_it_plays_and_rests(page: Page) -> None:
+    page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
+    play = page.get_by_role("button", name="Play")
+    expect(play).to_be_enabled(timeout=DRAWN_MS)
+    play.click()
+    expect(play).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#unit-picture-caption")).to_have_text(re.compile("After"))
+    play.click()
+    expect(play).to_have_attribute("aria-pressed", "false")
+
+
+def body(request: Request) -> Any:
+    return request.post_data_json
+
+
+def test_another_method_is_another_picture_of_the_same_unit(page: Page) -> None:
+    page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
+    picture = page.locator("#unit-picture")
+    expect(picture).to_be_visible(timeout=DRAWN_MS)
+    first, where = picture.get_attribute("src"), page.url
+    page.locator("#method summary").click()
+    with page.expect_request(JOBS) as asked:
+        page.get_by_label("Method").select_option("sharp")
+    assert body(asked.value)["preset"] == "sharp"
+    expect(page.locator("#method-summary")).to_have_text("Sharp")
+    expect(picture).not_to_have_attribute("src", first or "", timeout=DRAWN_MS)
+    with page.expect_request(JOBS) as asked:
+        page.get_by_role("button", name="Another").click()
+    assert (body(asked.value)["preset"], body(asked.value)["seed"]) == (
+        "sharp",
+        1,
+    )
+    with page.expect_request(JOBS) as asked:
+        page.get_by_label("Smoothness").press("End")
+    assert body(asked.value)["regularisers"] == {"total_variation": 1}
+    with page.expect_request(JOBS) as asked:
+        page.get_by_role("button", name="As it was").click()
+    assert set(body(asked.value)) == {"layer", "units"}
+    expect(picture).to_have_attribute("src", first or "", timeout=DRAWN_MS)
+    assert page.url == where
 
 
 def test_a_job_that_someone_else_cancels_is_started_again(page: Page, client: Client) -> None:
@@ -143,4 +243,4 @@ def test_a_job_that_someone_else_cancels_is_started_again(page: Page, client: Cl
         page.get_by_role("listbox").first.click(position={"x": 5, "y": 5})
     expect(page.locator("#unit-status")).to_have_text(re.compile("Step|Waiting"))
     client.cancel(started.value.json()["id"])
-    expect(page.locator("#unit-picture")).to_be_visible(timeout=60_000)
+    expect(page.locator("#unit-picture")).to_be_visible(timeout=DRAWN_MS)

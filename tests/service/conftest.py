@@ -31,6 +31,7 @@ from service.runtime import Runtime
 from service.settings import Settings
 from service.tasks import Tasks
 from tests.service import testset
+from tests.service.processes import Start, WaitFor, running
 
 DIGITS = tuple("0123456789")
 
@@ -80,6 +81,22 @@ def alive() -> Callable[[int], bool]:
         return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
     return alive
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, publish_to: Callable[[Store], Callable[..., Any]]
+) -> Path:
+    """With a store that holds mnist@1, for real processes."""
+    folder = tmp_path_factory.mktemp("server")
+    publish_to(Store(folder / "store"))()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(folder: Path, wait_for: WaitFor) -> Start:
+    """``with start("--workers", "2", state="name") as server:`` serves ``folder``."""
+    return lambda *options, state: running(folder, wait_for, options, state)
 
 
 @pytest.fixture

@@ -1,83 +1,23 @@
 """The real commands: a server on a free port with its worker process, and signals from outside."""
 
-import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import httpx
 import pytest
 
-from glyphscope.store import Store
+from tests.service.processes import PATIENCE, Alive, Server, Start, WaitFor, serve
 
-ROOT = Path(__file__).parents[2]
 URL = "/v1/models/mnist/maximisations"
 
 SHORT = {"layer": "logits", "units": [3], "steps": 16}
 LONG = {"layer": "conv2", "units": "all", "steps": 4096}
 
-PATIENCE = 240.0
-
 pytestmark = pytest.mark.slow
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[bytes]
-    client: httpx.Client
-    log: Path
-    state: Path
-
-    def worker(self) -> int | None:
-        """The process id of its worker, once there is one."""
-        files = sorted((self.state / "workers").glob("*"), key=lambda path: path.stat().st_mtime)
-        return int(files[-1].name.rpartition("-")[2]) if files else None
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.get(f"/v1/maximisations/{job_id}").json()
-        return found
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-
-Start = Callable[..., contextlib.AbstractContextManager[Server]]
-WaitFor = Callable[[Callable[[], Any]], None]
-Alive = Callable[[int], bool]
-
-
-@pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory, publish_to: Callable[[Store], Callable[..., Any]]
-) -> Path:
-    folder = tmp_path_factory.mktemp("server")
-    publish_to(Store(folder / "store"))()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def start(folder: Path, wait_for: WaitFor) -> Start:
-    @contextlib.contextmanager
-    def start(*options: str, state: str) -> Iterator[Server]:
-        log = folder / f"log-{time.monotonic_ns()}"
-        with log.open("wb") as out, serve(folder, state, options, out) as process:
-            try:
-                wait_for(lambda: address(process, log))
-                url = address(process, log) or ""
-                with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-                    yield Server(process, client, log, folder / state)
-            finally:
-                process.kill()
-
-    return start
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +25,6 @@ def server(start: Start) -> Iterator[Server]:
     """One for all tests that leave it as it was."""
     with start(state="shared") as server:
         yield server
-
-
-def serve(
-    folder: Path, state: str, options: Sequence[str], stderr: BinaryIO | int
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "service.cli", "--port", "0", "--device", "cpu"]
-    folders = ["--store", str(folder / "store"), "--state", str(folder / state)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([*command, *folders, *options], stderr=stderr, env=environment)
-
-
-def address(process: subprocess.Popen[bytes], log: Path) -> str | None:
-    assert process.poll() is None, log.read_text()
-    found = re.search(r"Glyphscope: (http://\S+)", log.read_text())
-    return found[1] if found else None
 
 
 def classify(server: Server, image: bytes) -> httpx.Response:
