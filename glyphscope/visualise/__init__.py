@@ -3,9 +3,10 @@
 from glyphscope.visualise.knobs import Regularisers, Settings, Warp
 from glyphscope.visualise.pictures import grid, png
 from glyphscope.visualise.presets import PRESETS, WARPS, Preset
-from glyphscope.visualise.render import UnitImage, maximise
+from glyphscope.visualise.render import maximise
 from glyphscope.visualise.request import MaximisationRequest, digest, resolve, settings_of
 from glyphscope.visualise.terms import Term
+from glyphscope.visualise.unit_image import UnitImage
 
 __all__ = [
     "PRESETS",

@@ -39,23 +39,25 @@ class Objective:
 
 def channel(layer: str, units: Sequence[int]) -> Objective:
     """Mean over a channel's positions; of a dense layer the unit itself, so of the last a logit."""
+    own = _Own(units)
 
     def score(heard: Heard) -> Tensor:
-        own = _own(heard[layer], units)
-        return own.reshape(len(own), -1).mean(1)
+        found = own(heard[layer])
+        return found.reshape(len(found), -1).mean(1)
 
     return Objective(frozenset({layer}), score)
 
 
 def neuron(layer: str, units: Sequence[int], position: tuple[int, int] | None = None) -> Objective:
     """One position (row, column) of a channel; the middle where none is given."""
+    own = _Own(units)
 
     def score(heard: Heard) -> Tensor:
-        own = _own(heard[layer], units)
-        if own.ndim == 1:
-            return own
-        row, column = position or (own.shape[1] // 2, own.shape[2] // 2)
-        return own[:, row, column]
+        found = own(heard[layer])
+        if found.ndim == 1:
+            return found
+        row, column = position or (found.shape[1] // 2, found.shape[2] // 2)
+        return found[:, row, column]
 
     return Objective(frozenset({layer}), score)
 
@@ -67,11 +69,12 @@ def layer(name: str) -> Objective:
 
 def direction(name: str, vector: Tensor) -> Objective:
     """Mean over positions of the dot product with ``vector`` (units,)."""
+    there = _There(vector)
 
     def score(heard: Heard) -> Tensor:
-        return (
-            torch.einsum("nu...,u->n...", heard[name], vector).reshape(len(heard[name]), -1).mean(1)
-        )
+        output = heard[name]
+        dots = torch.einsum("nu...,u->n...", output, there.on(output.device))
+        return dots.reshape(len(output), -1).mean(1)
 
     return Objective(frozenset({name}), score)
 
@@ -89,8 +92,27 @@ def diversity(name: str) -> Objective:
     return Objective(frozenset({name}), score)
 
 
-def _own(output: Tensor, units: Sequence[int]) -> Tensor:
+class _There:
+    """A tensor on whatever device it is asked for, copied once: a recorded step copies nothing."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._copies = {tensor.device: tensor}
+
+    def on(self, device: torch.device) -> Tensor:
+        if device not in self._copies:
+            self._copies[device] = next(iter(self._copies.values())).to(device)
+        return self._copies[device]
+
+
+class _Own:
     """Of image i, unit i: (N, H, W), or (N,) of a dense layer."""
-    if len(output) != len(units):
-        raise ValueError(f"{len(output)} images for {len(units)} units")
-    return output[torch.arange(len(units)), list(units)]
+
+    def __init__(self, units: Sequence[int]) -> None:
+        self._images = _There(torch.arange(len(units)))
+        self._units = _There(torch.tensor(list(units)))
+
+    def __call__(self, output: Tensor) -> Tensor:
+        images, units = self._images.on(output.device), self._units.on(output.device)
+        if len(output) != len(units):
+            raise ValueError(f"{len(output)} images for {len(units)} units")
+        return output[images, units]

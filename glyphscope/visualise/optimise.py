@@ -5,127 +5,191 @@ means the same for every unit of every layer.
 """
 
 import math
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from glyphscope.activations import layer_module
-from glyphscope.errors import Cancelled
-from glyphscope.networks import Network
-from glyphscope.preprocess import normalise
 from glyphscope.spec import InputSpec
 from glyphscope.visualise.knobs import Settings
 from glyphscope.visualise.objectives import Objective
 from glyphscope.visualise.parameters import Decode
 from glyphscope.visualise.penalties import blur_radius, blurred, penalty_gradient, rescaled
-from glyphscope.visualise.redirect import redirected_relus
-from glyphscope.visualise.transforms import Transform
+from glyphscope.visualise.replay import replayed
+from glyphscope.visualise.transforms import warped
+from glyphscope.visualise.trunk import Trunk
 
 LOOK_EVERY = 16
-"""Steps between two looks of the network at the untransformed images."""
+"""Steps between two looks at the untransformed images."""
 
 SHOW_EVERY = 4
-"""Steps between two frames; the first few are shown each, as a picture changes most at first."""
+"""Steps between two frames, which are there anyway; of the first steps each is shown, as a picture
+changes most at first."""
+
+WATCHED_SIDE = 64
+"""From this side on a step takes so long that a wish to stop is heard inside of it."""
+
+Shown = Callable[[int, Tensor], None]
 
 
 @dataclass(frozen=True)
 class Ascent:
-    network: Network
+    """``trunk`` answers what ``objective`` and ``diversity`` listen to; ``diversity`` counts
+    ``weight`` times."""
+
+    trunk: Trunk
     input: InputSpec
     objective: Objective
-    diversity: Objective | None
-    weight: float
-    transform: Transform
     settings: Settings
+    diversity: Objective | None = None
+    weight: float = 0.0
 
     def climb(
         self,
         leaf: Tensor,
         decode: Decode,
-        draws: Tensor,
-        progress: Callable[[int], None],
-        cancelled: Callable[[], bool],
-        frame: Callable[[int, Tensor], None],
-    ) -> Tensor:
-        """Images (N, C, H, W) in 0..1, each the best of the looks in the second half of the steps.
+        warps: Tensor | None,
+        watch: Callable[[], None],
+        shown: Shown,
+    ) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) in 0..1, each the best of the looks in the second half of the steps,
+        and (N,) whether one of these looks found a gradient to climb along.
 
         In the first half the regularisers have not had their say, and a high score of then is
-        noise. Raises ``Cancelled``.
+        noise. ``watch`` is called often, and stops it by raising. ``shown(step, images)`` is told
+        every few steps what the images are after so many of them.
         """
-        leaf = leaf.requires_grad_()
-        adam = _optimiser(leaf, self.settings)
-        steps = len(draws)
-        best, score = decode(leaf).detach(), torch.full((len(leaf),), -torch.inf)
+        climb = _Climb(self, leaf, decode, warps, watch)
+        steps, redirect = self.settings.steps, self.settings.redirect
+        true_step = replayed(climb.step, leaf.device)
         for step in range(steps):
-            if cancelled():
-                raise Cancelled("the maximisation was cancelled")
-            adam.param_groups[0]["lr"] = rate(self.settings, step)
-            redirects = step < self.settings.redirect
-            with redirected_relus(self.network) if redirects else nullcontext():
-                self._step(leaf, decode, draws[step], adam)
-            self._held(leaf, step, steps)
+            watch()
+            climb.prepare(step)
+            if step < redirect:
+                climb.step(redirect=True)
+            else:
+                true_step()
+            if step % SHOW_EVERY == 0 or step < SHOW_EVERY:
+                shown(step, climb.images)
+            climb.hold(step)
             last = step == steps - 1
-            if last or step < SHOW_EVERY or (step + 1) % SHOW_EVERY == 0:
-                images = decode(leaf).detach()
-                if last or ((step + 1) % LOOK_EVERY == 0 and 2 * step >= steps):
-                    best, score = self._better(best, score, images)
-                frame(step + 1, images)
-                progress(step + 1)
-        return best
+            if (last or (step + 1) % LOOK_EVERY == 0) and (last or 2 * step >= steps):
+                climb.look()
+                if climb.settled():
+                    break
+        shown(steps, climb.best)
+        return climb.best, climb.felt
 
-    def _step(
-        self, leaf: Tensor, decode: Decode, draws: Tensor, adam: torch.optim.Optimizer
+
+class _Climb:
+    """One batch on its way up.
+
+    images  (N, C, H, W), before the step at hand     best    (N, C, H, W), the best looked at
+    slope   (N, 1, 1, 1), root mean square            score   (N,), of the best
+    felt    (N,), whether there was a slope           missed  (N,), looks since a better one
+    """
+
+    def __init__(
+        self,
+        how: Ascent,
+        leaf: Tensor,
+        decode: Decode,
+        warps: Tensor | None,
+        watch: Callable[[], None],
     ) -> None:
-        adam.zero_grad()
-        images = decode(leaf)
+        self._how, self._settings = how, how.settings
+        self._leaf, self._decode = leaf.requires_grad_(), decode
+        self._warps, self._warp = warps, None if warps is None else warps[0].clone()
+        device, n = leaf.device, len(leaf)
+        self._mean = torch.tensor(how.input.mean, device=device).view(1, -1, 1, 1)
+        self._scale = 1 / torch.tensor(how.input.std, device=device).view(1, -1, 1, 1)
+        self._rate = torch.tensor(how.settings.learning_rate, device=device)
+        self._adam = _adam(leaf, self._rate)
+        self.images = decode(leaf).detach()
+        self._watch = watch if min(self.images.shape[2:]) >= WATCHED_SIDE else None
+        self.slope = torch.zeros(n, 1, 1, 1, device=device)
+        self.best = self.images
+        self.score = torch.full((n,), -torch.inf, device=device)
+        self.felt = torch.zeros(n, dtype=torch.bool, device=device)
+        self.missed = torch.zeros(n, dtype=torch.int32, device=device)
+
+    def prepare(self, step: int) -> None:
+        """What differs from step to step goes into the tensors that every step reads."""
+        self._rate.fill_(rate(self._settings, step))
+        if self._warp is not None and self._warps is not None:
+            self._warp.copy_(self._warps[step])
+
+    def step(self, redirect: bool = False) -> None:
+        images = self._decode(self._leaf)
         seen = images.detach().requires_grad_()
-        heard = self._heard(self.transform.apply(seen, draws.to(seen.device)))
-        uphill = _levelled(self.objective.score(heard), seen)
-        if self.diversity:
-            uphill = uphill + self.weight * _levelled(self.diversity.score(heard), seen)
-        images.backward(penalty_gradient(seen.detach(), self.settings.regularisers) - uphill)
-        adam.step()
+        uphill = self._uphill(seen, redirect)
+        downhill = penalty_gradient(seen.detach(), self._settings.regularisers) - uphill
+        [gradient] = torch.autograd.grad(images, self._leaf, downhill)
+        # The fused Adam of the CPU takes numbers as they lie in memory, whatever the strides.
+        self._leaf.grad = gradient.contiguous()
+        self.images = seen.detach()
+        if self._settings.optimiser == "adam":
+            self._adam.step()
+        else:
+            with torch.no_grad():
+                self._leaf.sub_(self._rate * self._leaf.grad)
 
-    def _held(self, leaf: Tensor, step: int, steps: int) -> None:
-        how = self.settings.regularisers
+    def hold(self, step: int) -> None:
+        """Blur and norm, which are no gradients but done outright."""
+        how = self._settings.regularisers
+        radius = blur_radius(how, step, self._settings.steps)
         with torch.no_grad():
-            radius = blur_radius(how, step, steps)
             if radius:
-                leaf.copy_(blurred(leaf, radius * leaf.shape[-1] / 28))
+                self._leaf.copy_(blurred(self._leaf, radius * self._leaf.shape[-1] / 28))
             if how.norm:
-                leaf.copy_(rescaled(leaf, how.norm))
+                self._leaf.copy_(rescaled(self._leaf, how.norm))
 
-    def score(self, images: Tensor) -> Tensor:
-        """(N,) for images in 0..1."""
-        return self.objective.score(self._heard(images))
-
-    def _heard(self, images: Tensor) -> Mapping[str, Tensor]:
-        x = normalise(images, self.input).contiguous(memory_format=torch.channels_last)
-        layers = self.objective.layers | (self.diversity.layers if self.diversity else frozenset())
-        return hear(self.network, x, layers)
-
-    def _better(self, best: Tensor, score: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    def look(self) -> None:
         with torch.no_grad():
-            found = self.score(images)
-        wins = found > score
-        return torch.where(wins[:, None, None, None], images, best), torch.where(wins, found, score)
+            images = self._decode(self._leaf)
+            found = self._how.objective.score(self._heard(images, redirect=False))
+            wins = (found > self.score) & ~self._still()
+            self.best = torch.where(wins[:, None, None, None], images, self.best)
+            self.score = torch.where(wins, found, self.score)
+            self.felt = self.felt | (self.slope[:, 0, 0, 0] > 0)
+            self.missed = torch.where(wins, 0, self.missed + 1)
+
+    def settled(self) -> bool:
+        """All of them; one by one they are left alone before, so that none waits for a neighbour
+        to be what it is."""
+        return self._settings.patience > 0 and bool(self._still().all())
+
+    def _still(self) -> Tensor:
+        patience = self._settings.patience
+        return (self.missed >= patience) & (patience > 0)
+
+    def _uphill(self, seen: Tensor, redirect: bool) -> Tensor:
+        x = seen if self._warp is None else warped(seen, self._warp)
+        heard = self._heard(x, redirect)
+        two = self._how.diversity is not None
+        [gradient] = torch.autograd.grad(
+            self._how.objective.score(heard).sum(), seen, retain_graph=two
+        )
+        self.slope = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+        uphill = gradient / self.slope.clamp(min=1e-12)
+        if self._how.diversity is None:
+            return uphill
+        [apart] = torch.autograd.grad(self._how.diversity.score(heard).sum(), seen)
+        steep = apart.square().mean((1, 2, 3), keepdim=True).sqrt()
+        return uphill + self._how.weight * apart / steep.clamp(min=1e-12)
+
+    def _heard(self, images: Tensor, redirect: bool) -> dict[str, Tensor]:
+        x = (images - self._mean) * self._scale
+        x = x.contiguous(memory_format=torch.channels_last)
+        return self._how.trunk(x, redirect=redirect, watch=self._watch)
 
 
-def _levelled(score: Tensor, images: Tensor) -> Tensor:
-    """Each image's gradient, of root mean square 1; 0 where there is none."""
-    [gradient] = torch.autograd.grad(score.sum(), images, retain_graph=True)
-    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return gradient / rms.clamp(min=1e-12)
-
-
-def _optimiser(leaf: Tensor, settings: Settings) -> torch.optim.Optimizer:
-    if settings.optimiser == "ascent":
-        return torch.optim.SGD([leaf], lr=settings.learning_rate)
-    return torch.optim.Adam([leaf], lr=settings.learning_rate)
+def _adam(leaf: Tensor, learning_rate: Tensor) -> torch.optim.Optimizer:
+    """Its counter and rate are tensors, so that a recorded step takes them as they are by then."""
+    if leaf.device.type == "cuda":
+        return torch.optim.Adam([leaf], lr=learning_rate, capturable=True)
+    return torch.optim.Adam([leaf], lr=learning_rate, fused=True)
 
 
 def rate(settings: Settings, step: int) -> float:
@@ -133,38 +197,3 @@ def rate(settings: Settings, step: int) -> float:
     if settings.schedule == "flat":
         return settings.learning_rate
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-
-
-class _Reached(Exception):
-    """No error: it ends a forward pass."""
-
-
-def hear(
-    network: Network, x: Tensor, layers: Sequence[str] | frozenset[str]
-) -> Mapping[str, Tensor]:
-    """Outputs of ``layers`` with their gradients; nothing behind the last of them is computed."""
-    order = [layer.name for layer in network.layers if layer.name in layers]
-    modules = {name: layer_module(network, name) for name in [*order, *layers]}
-    me = threading.get_ident()
-    heard: dict[str, Tensor] = {}
-
-    def hook(name: str, ends: bool) -> Callable[[nn.Module, object, Tensor], None]:
-        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            if threading.get_ident() == me:
-                heard[name] = output
-                if ends:
-                    raise _Reached
-
-        return keep
-
-    handles = [
-        modules[name].register_forward_hook(hook(name, ends=name == order[-1])) for name in order
-    ]
-    try:
-        network(x)
-    except _Reached:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return heard

@@ -23,6 +23,9 @@ PYRAMID_COARSEST = 4
 """Side of the pyramid's smallest level, in pixels; each other level has twice the side."""
 
 
+CPU = torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class Canvas:
     """``start``: standard deviation of the first numbers. ``ground``: added before the sigmoid: at
@@ -36,6 +39,7 @@ class Canvas:
     mean: tuple[float, ...]
     magnitude: Tensor
     decorrelate: bool
+    device: torch.device = CPU
 
     def squashed(self, values: Tensor) -> Tensor:
         if self.decorrelate:
@@ -51,12 +55,8 @@ def pixels(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
 def raw(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     """The pixels themselves, around the data set's mean and cut at 0 and 1: what was optimised
     before 2015."""
-    mean = torch.tensor(canvas.mean).view(1, -1, 1, 1)
-
-    def decode(leaf: Tensor) -> Tensor:
-        return _cut(leaf + mean.to(leaf.device))
-
-    return _draw(canvas.shape, seeds) * canvas.start, decode
+    mean = torch.tensor(canvas.mean, device=canvas.device).view(1, -1, 1, 1)
+    return _draw(canvas.shape, seeds) * canvas.start, lambda leaf: _cut(leaf + mean)
 
 
 def fourier(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
@@ -65,7 +65,7 @@ def fourier(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     Olah, Mordvintsev & Schubert 2017, "Preconditioning and parameterization".
     """
     channels, height, width = canvas.shape
-    inverse = InverseFourier(height, width, one_over_f(height, width))
+    inverse = InverseFourier(height, width, one_over_f(height, width), canvas.device)
     leaf = _draw((channels, height, width // 2 + 1, 2), seeds) * canvas.start
     return leaf, lambda leaf: canvas.squashed(inverse(leaf))
 
@@ -77,15 +77,14 @@ def maco(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     the contrast that the magnitudes hold. The mean is held, as its phase is no phase at all.
     """
     _, height, width = canvas.shape
-    inverse = InverseFourier(height, width, torch.ones(height, width // 2 + 1))
-    magnitude = canvas.magnitude.clone()
-    middle = magnitude[:, 0, 0] / (height * width)
+    inverse = InverseFourier(height, width, torch.ones(height, width // 2 + 1), canvas.device)
+    magnitude = canvas.magnitude.to(canvas.device, copy=True)
+    middle = (magnitude[:, 0, 0] / (height * width)).view(1, -1, 1, 1)
     magnitude[:, 0, 0] = 0
 
     def decode(leaf: Tensor) -> Tensor:
-        size = magnitude.to(leaf.device)
-        waves = torch.stack([size * leaf.cos(), size * leaf.sin()], dim=-1)
-        return _cut(inverse(waves) + middle.to(leaf.device).view(1, -1, 1, 1))
+        waves = torch.stack([magnitude * leaf.cos(), magnitude * leaf.sin()], dim=-1)
+        return _cut(inverse(waves) + middle)
 
     return _draw(tuple(magnitude.shape), seeds) * canvas.start, decode
 
@@ -130,7 +129,7 @@ class InverseFourier:
     image: the imaginary parts of the columns that are their own conjugates.
     """
 
-    def __init__(self, height: int, width: int, scale: Tensor) -> None:
+    def __init__(self, height: int, width: int, scale: Tensor, device: torch.device = CPU) -> None:
         down = torch.outer(torch.arange(height), torch.arange(height)) * (2 * torch.pi / height)
         across = torch.outer(torch.arange(width // 2 + 1), torch.arange(width))
         across = across * (2 * torch.pi / width)
@@ -139,17 +138,17 @@ class InverseFourier:
         if width % 2 == 0:
             twice[-1] = 1
         # [real, imaginary] of rows -> [real, imaginary] of rows
-        self._rows = _doubled(down.cos(), down.sin()) / height
-        self._columns = torch.cat([twice * across.cos(), -twice * across.sin()]) / width
-        self._scale = scale[..., None]
+        self._rows = (_doubled(down.cos(), down.sin()) / height).to(device)
+        columns = torch.cat([twice * across.cos(), -twice * across.sin()]) / width
+        self._columns = columns.to(device)
+        self._scale = scale[..., None].to(device)
         self._height = height
 
     def __call__(self, spectra: Tensor) -> Tensor:
-        device = spectra.device
-        halves = (spectra * self._scale.to(device)).movedim(-1, -3).flatten(-3, -2)  # (2H, W/2+1)
-        turned = self._rows.to(device) @ halves
+        halves = (spectra * self._scale).movedim(-1, -3).flatten(-3, -2)  # (..., 2H, W // 2 + 1)
+        turned = self._rows @ halves
         joined = torch.cat([turned[..., : self._height, :], turned[..., self._height :, :]], dim=-1)
-        return joined @ self._columns.to(device)
+        return joined @ self._columns
 
 
 def _doubled(cos: Tensor, sin: Tensor) -> Tensor:

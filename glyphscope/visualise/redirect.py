@@ -4,35 +4,15 @@ Where an image's whole gradient at a ReLU is blocked, it is let through at the p
 would raise the input; elsewhere the true gradient stays. Lucid, ``redirected_relu_grad``.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from glyphscope.networks import Network
+from torch import Tensor
 
 
-@contextmanager
-def redirected_relus(network: Network) -> Iterator[None]:
-    """Inside, in this thread, the network's ReLUs let gradients pass as said above."""
-    me = threading.get_ident()
-
-    def replace(_module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        if threading.get_ident() != me:
-            return output
-        redirected: Tensor = _RedirectedReLU.apply(inputs[0])  # type: ignore[no-untyped-call]
-        return redirected
-
-    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    handles = [module.register_forward_hook(replace, prepend=True) for module in relus]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+def redirected_relu(x: Tensor) -> Tensor:
+    redirected: Tensor = _RedirectedReLU.apply(x)  # type: ignore[no-untyped-call]
+    return redirected
 
 
 class _RedirectedReLU(torch.autograd.Function):

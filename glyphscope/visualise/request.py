@@ -65,8 +65,8 @@ class MaximisationRequest(Frozen):
     "layer" the whole layer (DeepDream). A list of terms is their weighted sum. "layer", and a sum
     in which every term names its unit, is one picture, numbered 0.
 
-    ``variants``: so many pictures a unit, pushed apart by ``diversity``. Knobs that are not given
-    are those of ``preset``.
+    ``variants``: so many pictures of one unit, pushed apart by ``diversity`` and numbered from 0.
+    Knobs that are not given are those of ``preset``.
     """
 
     layer: Annotated[str, Field(min_length=1, max_length=256)]
@@ -133,6 +133,8 @@ def resolve(where: Manifest | Network, request: MaximisationRequest) -> Maximisa
         knobs = knobs.model_copy(update={"decorrelate": False})
     resolved = request.model_copy(update=dict(knobs) | _objective(network, layer, request))
     units = _units(layer, resolved)
+    if resolved.variants > 1 and resolved.diversity > 0:
+        _check_maps(network, layer)
     alone = {} if resolved.variants > 1 else {"diversity": 0.0}
     return resolved.model_copy(update={"units": units, **alone})
 
@@ -186,12 +188,22 @@ def _units(layer: LayerInfo, request: MaximisationRequest) -> tuple[int, ...]:
         for unit in units:
             if unit not in known:
                 raise NotFound(f"unit of layer {layer.name}", unit, known)
-    if len(units) * request.variants > MAX_UNITS:
+    if len(units) > MAX_UNITS:
         raise InvalidInput(
-            f"{len(units)} units of layer {layer.name}, {request.variants} picture(s) each; ask "
-            f"for at most {MAX_UNITS} at once"
+            f"layer {layer.name} has {layer.units} units; ask for at most {MAX_UNITS} at once"
         )
+    if request.variants > 1 and len(units) > 1:
+        raise InvalidInput(f"variants are of one unit: name one in units, not {len(units)}")
     return units
+
+
+def _check_maps(network: Network, layer: LayerInfo) -> None:
+    """Variants are told apart by what the channels of a map do together."""
+    layers = network.layers
+    if not any(each.spatial for each in layers[: layers.index(layer) + 1]):
+        raise InvalidInput(
+            f"no layer up to {layer.name} has maps to tell variants apart by: set diversity to 0"
+        )
 
 
 def _network(where: Manifest | Network) -> Network:

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -6,6 +8,15 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.manifest import Manifest
 from glyphscope.networks import build
 from glyphscope.spec import InputSpec, LabelSet
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """Threads that wait for each other take minutes on a machine that has other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

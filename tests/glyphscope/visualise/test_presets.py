@@ -63,7 +63,7 @@ def test_the_digest_is_of_the_numbers_and_not_of_the_presets_name(checkpoint: Ch
 def test_resolving_again_changes_nothing(checkpoint: Checkpoint) -> None:
     asked = [
         ask(),
-        ask(objective="neuron", variants=3),
+        ask(objective="neuron", variants=3, units=[1]),
         ask(objective="layer", preset="maco"),
         ask(objective=[{"kind": "channel", "weight": -1}, {"kind": "layer", "layer": "conv1"}]),
     ]

@@ -15,7 +15,6 @@ from glyphscope.errors import Cancelled, InvalidInput, NotFound
 from glyphscope.manifest import sha256
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, Regularisers, digest, maximise, resolve
-from glyphscope.visualise.optimise import Ascent
 
 ROOT = Path(__file__).parents[3]
 STORE = Store(ROOT / "checkpoints")
@@ -132,20 +131,17 @@ def test_cancelling_stops_and_leaves_the_network_as_it_was(checkpoint: Checkpoin
     assert all(p.grad is None and not p.requires_grad for p in checkpoint.network.parameters())
 
 
-def test_cancelling_stops_before_the_next_step(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken: list[int] = []
-    step = Ascent._step
-
-    def count(*arguments: Any) -> None:
-        taken.append(len(taken) + 1)
-        step(*arguments)
-
-    monkeypatch.setattr(Ascent, "_step", count)
+def test_cancelling_stops_long_before_the_end(checkpoint: Checkpoint) -> None:
+    shown: list[int] = []
     with pytest.raises(Cancelled):
-        maximise(checkpoint, ask(steps=4096), cancelled=lambda: taken[-1:] == [7])
-    assert taken == list(range(1, 8))
+        maximise(
+            checkpoint,
+            ask(steps=4096),
+            frame=lambda step, units, pixels: shown.append(step),
+            cancelled=lambda: shown[-1:] == [8],
+        )
+    assert shown == [1, 2, 3, 4, 8]
+    assert hooks(checkpoint.network) == 0
 
 
 def test_frames_show_the_way_often_at_first(checkpoint: Checkpoint) -> None:

@@ -61,7 +61,7 @@ def test_what_names_no_open_unit_is_one_picture(checkpoint: Checkpoint) -> None:
         ({"objective": [{"kind": "neuron"}], "position": [0, 0]}, "in the term"),
         ({"layer": "logits", "objective": "neuron", "position": [0, 0]}, "no positions"),
         ({"objective": [{"kind": "direction", "vector": [1, 2]}]}, "has 2 numbers; layer act2 has"),
-        ({"units": "all", "variants": 16, "layer": "flatten"}, "at most 4096"),
+        ({"units": [1, 2], "variants": 3}, "variants are of one unit"),
     ],
 )
 def test_what_does_not_fit_its_layer_says_what_would(

@@ -1,0 +1,106 @@
+"""One batch of a request, from its seeds to its finished pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.visualise.batches import Batch
+from glyphscope.visualise.crew import Watch
+from glyphscope.visualise.knobs import Settings, Warp
+from glyphscope.visualise.objectives import diversity
+from glyphscope.visualise.optimise import Ascent
+from glyphscope.visualise.parameters import PARAMETERS, Canvas
+from glyphscope.visualise.request import MaximisationRequest
+from glyphscope.visualise.spectrum import magnitude
+from glyphscope.visualise.terms import compile_terms
+from glyphscope.visualise.transforms import draw
+from glyphscope.visualise.trunk import Trunk
+from glyphscope.visualise.unit_image import Pixels, UnitImage, finished
+
+PROBE_STEPS = 32
+"""A unit that no image of the test set drives is tried for so many steps, every blocked gradient
+let through. One that still does not answer is dead."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Pictures (N, C, H, W) on their way, after ``step`` steps; None where nobody looks."""
+
+    step: int
+    pixels: Pixels | None
+
+
+Event = Shown | list[UnitImage]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """``request`` is resolved, ``settings`` are its own."""
+
+    checkpoint: Checkpoint
+    request: MaximisationRequest
+    settings: Settings
+
+    def probe(self) -> "Drawing":
+        """The short attempt that tells dead units from living ones."""
+        steps = min(PROBE_STEPS, self.settings.steps)
+        return replace(
+            self,
+            request=self.request.model_copy(update={"variants": 1}),
+            settings=self.settings.model_copy(update={"steps": steps, "redirect": steps}),
+        )
+
+    def draw(self, batch: Batch, frames: bool, tell: Callable[[Event], None], watch: Watch) -> None:
+        """Tells ``Shown`` every few steps, and the finished pictures at the end."""
+        real = len(batch.numbers)
+
+        def shown(step: int, images: Tensor) -> None:
+            if step:
+                tell(Shown(step, to_bytes(images[:real]) if frames else None))
+
+        how, device = self.settings, self.checkpoint.device
+        leaf, decode = PARAMETERS[how.parameterisation](self._canvas(), batch.seeds)
+        still = how.transforms == Warp()
+        warps = None if still else draw(how.transforms, how.steps, batch.seeds).to(device)
+        images, felt = self._ascent(batch).climb(leaf.to(device), decode, warps, watch, shown)
+        tell(finished(self.checkpoint, self.request, batch, to_bytes(images), felt.tolist()))
+
+    def _canvas(self) -> Canvas:
+        spec, how = self.checkpoint.manifest.input, self.settings
+        return Canvas(
+            shape=spec.shape,
+            start=how.start,
+            ground=how.ground,
+            mean=spec.mean,
+            magnitude=magnitude(spec),
+            decorrelate=how.decorrelate,
+            device=self.checkpoint.device,
+        )
+
+    def _ascent(self, batch: Batch) -> Ascent:
+        request, network = self.request, self.checkpoint.network
+        objective, apart = compile_terms(request.terms, batch.units), None
+        if request.variants > 1 and request.diversity > 0:
+            apart = diversity(self._mapped())
+        alone = apart is None and request.objective in ("channel", "neuron")
+        layers = objective.layers | (apart.layers if apart else frozenset())
+        trunk = Trunk(network, layers, units=batch.units if alone else None)
+        if trunk.narrowed:  # of image i, the i-th unit that is left
+            objective = compile_terms(request.terms, range(len(batch.units)))
+        spec = self.checkpoint.manifest.input
+        return Ascent(trunk, spec, objective, self.settings, apart, request.diversity)
+
+    def _mapped(self) -> str:
+        """The objective's layer, or the last before it that has maps: there images differ."""
+        layers = self.checkpoint.network.layers
+        upto = [layer.name for layer in layers].index(self.request.layer)
+        spatial = [layer.name for layer in layers[: upto + 1] if layer.spatial]
+        return spatial[-1]
+
+
+def to_bytes(images: Tensor) -> Pixels:
+    pixels: Pixels = (images * 255).round().to(torch.uint8).cpu().numpy()
+    return pixels
