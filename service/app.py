@@ -46,6 +46,7 @@ from service.routers import (
     units,
     v2_infer,
     v2_models,
+    v2_repository,
     v2_server,
 )
 from service.runtime import make_runtime
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         models,
         classify,
+        v2_infer,
         activations,
         filters,
         units,
@@ -97,11 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
         pad,
         v2_server,
         v2_models,
-        v2_infer,
+        v2_repository,
     ):
         app.include_router(room.router)
     if settings.admin_key:
         app.include_router(admin.router)
+        app.include_router(v2_repository.admin)
     app.mount("/pad", pad.files)
     return app
 

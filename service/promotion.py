@@ -61,6 +61,25 @@ class Promotion:
         late = await self._late(lambda each: str(ref) not in each["loaded"])
         return {"model": name, "version": version, "loaded": False, "late": late}
 
+    async def load_all(self, name: str) -> dict[str, Any]:
+        """Take back ``unload_all``: production's version is loaded, others when they are asked for.
+        Raises ``Conflict`` where that one is broken."""
+        ref = self.registry.store.resolve(name)
+        late = await self._load(ref)
+        await self._change(name, lambda rollout: rollout.model_copy(update={"unloaded": ()}))
+        await self._settled(name)
+        return {"model": name, "version": ref.version, "loaded": True, "late": late}
+
+    async def unload_all(self, name: str) -> dict[str, Any]:
+        """Requests for any version that is there now are answered 503 from then on."""
+        versions = tuple(self.registry.store.versions(name))
+        gone = {"loaded": (), "unloaded": versions}
+        await self._change(name, lambda rollout: rollout.model_copy(update=gone))
+        await self._settled(name)
+        refs = {f"{name}@{version}" for version in versions}
+        late = await self._late(lambda each: refs.isdisjoint(each["loaded"]))
+        return {"model": name, "versions": versions, "loaded": False, "late": late}
+
     async def pin(self, name: str, version: int) -> dict[str, Any]:
         ref = self._known(name, version)
         late = await self._load(ref)

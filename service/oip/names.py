@@ -10,7 +10,7 @@ from starlette.requests import Request
 from glyphscope.errors import NotFound
 from glyphscope.manifest import Manifest
 from service.model import Model
-from service.runtime import runtime
+from service.runtime import request_id, runtime
 
 Name = Annotated[str, Path(description="`name`; also `name@7` or `name@alias`")]
 
@@ -26,10 +26,11 @@ class UnknownModel(NotFound):
 
 
 async def find(request: Request) -> Model:
-    """Raises ``UnknownModel``, or ``BrokenCheckpoint``."""
+    """The version that answers this request. Raises ``UnknownModel`` for a name or version, and
+    what the registry raises where it cannot be served."""
     found, text = runtime(request), reference(request)
     with in_their_words(text):
-        return await found.registry.get(text)
+        return await found.registry.route(text, request_id(request))
 
 
 async def describe(request: Request) -> Manifest:

@@ -12,13 +12,18 @@ Responses = dict[int | str, dict[str, Any]]
 
 _ERRORS: dict[int, tuple[str, str]] = {
     400: ("The body is not JSON", "the request is not JSON: unexpected end of data"),
-    401: ("No admin key, or another one", "this call needs the admin key"),
-    403: ("No admin key is set here", "admin calls are off: no admin key is set"),
+    401: (
+        "The admin key is missing or wrong",
+        "an administrator's call needs the admin key: X-Admin-Key or Authorization: Bearer",
+    ),
     404: (
         "A model or version that is not known",
         "Request for unknown model: 'mnits' is not found; known: emnist, fashion-mnist, mnist",
     ),
-    409: ("Not possible in this state", "mnist@2 is unloaded; load it first"),
+    409: (
+        "Not possible in this state",
+        "mnist@2: model.safetensors is not the file that was published; nothing was changed",
+    ),
     413: ("Too large", "5000 images in one request; 1024 are allowed"),
     415: (
         "A content type or coding that is not taken",
@@ -30,8 +35,12 @@ _ERRORS: dict[int, tuple[str, str]] = {
         "input 'input' must have the shape [-1, 1, 28, 28], not [1, 784]",
     ),
     503: (
-        "Too much waits (with Retry-After), or the version is broken",
+        "Too much waits (with Retry-After), or the version is broken or unloaded",
         "mnist@2: model.safetensors is not the file that was published",
+    ),
+    504: (
+        "The request's own timeout has passed",
+        "not answered within the 2000 microseconds that the request gave itself",
     ),
 }
 
@@ -112,6 +121,32 @@ STATS: Responses = {
     200: _json(schemas.OipStatistics, "As Triton has them", {"model_stats": []}),
 }
 MODEL_STATS: Responses = {**STATS, **errors(404, 503)}
+INDEX: Responses = {
+    200: {
+        "description": "In order of names and versions",
+        "model": list[schemas.OipIndexed],
+        "content": {
+            "application/json": {
+                "example": [{"name": "mnist", "version": "1", "state": "READY", "reason": ""}]
+            }
+        },
+    },
+    **errors(400, 422),
+}
+INDEX_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
+                "examples": {"ready": {"value": {"ready": True}}},
+            }
+        }
+    }
+}
+REPOSITORY: Responses = {
+    200: {"description": "What is so now", "model": dict[str, Any]},
+    **errors(400, 401, 404, 409, 422),
+}
 INFER: Responses = {
     200: {
         **_json(schemas.OipResponse, "JSON, with the bytes of binary outputs behind it", _ANSWER),
@@ -119,7 +154,7 @@ INFER: Responses = {
             HEADER: {"schema": {"type": "integer"}, "description": "bytes of JSON, if binary"}
         },
     },
-    **errors(400, 404, 413, 415, 422, 503),
+    **errors(400, 404, 413, 415, 422, 503, 504),
 }
 INFER_BODY: dict[str, Any] = {
     "parameters": [

@@ -64,8 +64,12 @@ def chosen(message: Message, manifest: Manifest) -> list[Asked]:
     return message.outputs
 
 
-def tensors(logits: Logits, manifest: Manifest, asked: Sequence[Asked]) -> list[Tensor]:
-    return [_tensor(logits, manifest, each) for each in asked]
+def tensors(
+    logits: NDArray[np.float32], manifest: Manifest, asked: Sequence[Asked]
+) -> list[Tensor]:
+    """``logits``: (N, classes)."""
+    rows = torch.from_numpy(logits)
+    return [_tensor(rows, manifest, each) for each in asked]
 
 
 def _tensor(logits: Logits, manifest: Manifest, asked: Asked) -> Tensor:

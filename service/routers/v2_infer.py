@@ -1,18 +1,23 @@
 """Open Inference Protocol: tensors in, tensors out."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from glyphscope.errors import DeadlinePassed
 from glyphscope.preprocess import Pixels
 from glyphscope.spec import InputSpec
 from glyphscope.store import Ref
+from service.model import Model
 from service.oip import openapi
 from service.oip.inputs import to_pixels
 from service.oip.message import HEADER, Message, head_length, parse
-from service.oip.names import Name, find
+from service.oip.names import Name, find, reference
 from service.oip.outputs import chosen, tensors
 from service.oip.reply import BINARY, reply
 from service.runtime import Runtime, runtime
+from service.scores import Scores
 
 router = APIRouter(prefix="/v2/models", tags=["open inference protocol"])
 
@@ -38,19 +43,31 @@ async def infer(request: Request, model: Name) -> Response:
     """One of the inputs `input` (FP32, 0..1), `pixels` (UINT8) and `image` (BYTES: PNG, JPEG or
     WebP; base64 in JSON), as JSON or binary; the outputs that are asked for, or all."""
     found = runtime(request)
-    checkpoint = await find(request)
-    manifest = checkpoint.manifest
+    served = await find(request)
+    manifest = served.manifest
     with found.statistics.count(Ref(manifest.name, manifest.version)) as watch:
         message = await _message(request, found)
         asked = chosen(message, manifest)
         pixels = await _pixels(message, manifest.input, found)
         watch.images = len(pixels)
         watch.mark()
-        logits = await found.engine.classify(checkpoint, pixels)
+        scores = await _scores(found, served, pixels, message.parameters.timeout)
+        found.compare(request, reference(request), served, pixels, scores.logits)
         watch.mark()
-        response = reply(message, manifest, asked, tensors(logits, manifest, asked))
+        response = reply(message, manifest, asked, tensors(scores.logits, manifest, asked))
         watch.mark()
         return response
+
+
+async def _scores(found: Runtime, served: Model, pixels: Pixels, patience: int | None) -> Scores:
+    """``patience`` in microseconds, as Triton's ``timeout`` has it; 0 is for ever there."""
+    try:
+        async with asyncio.timeout(patience / 1e6 if patience else None):
+            return await found.engine.answers(served, pixels)
+    except TimeoutError:
+        raise DeadlinePassed(
+            f"not answered within the {patience} microseconds that the request gave itself"
+        ) from None
 
 
 async def _message(request: Request, found: Runtime) -> Message:

@@ -58,6 +58,7 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("get", "/v2/health/live"),
         ("get", "/v2/health/ready"),
         ("get", "/v2/models/stats"),
+        ("post", "/v2/repository/index"),
         *((method, f"/v2/models/{{model}}{rest}") for method, rest in OIP),
         *((method, f"/v2/models/{{model}}/versions/{{version}}{rest}") for method, rest in OIP),
     }
@@ -91,7 +92,7 @@ async def test_every_example_of_a_request_is_answered(
             answer = await client.request(method, url, json=example["value"])
             assert answer.status_code in (200, 201), (path, answer.text)
             sent += 1
-    assert sent == 3 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 2
+    assert sent == 3 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 3
 
 
 async def test_the_picture_of_the_examples_is_a_digit(client: httpx.AsyncClient) -> None:

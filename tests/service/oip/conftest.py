@@ -19,6 +19,8 @@ from service.settings import Settings
 
 Pixels = NDArray[np.uint8]
 
+KEY = "correct horse battery staple"
+
 
 @pytest.fixture(scope="module")
 def served(
@@ -39,6 +41,7 @@ def address(served: Store, wait_for: Callable[[Callable[[], Any]], None]) -> Ite
         state=served.root.parent / "state",
         device="cpu",
         max_body_bytes=1_000_000,
+        admin_key=KEY,
     )
     config = uvicorn.Config(
         create_app(settings), http="httptools", loop="asyncio", lifespan="on", log_config=None
@@ -53,6 +56,12 @@ def address(served: Store, wait_for: Callable[[Callable[[], Any]], None]) -> Ite
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture(scope="module")
+def admin() -> dict[str, str]:
+    """An administrator's headers."""
+    return {"X-Admin-Key": KEY}
 
 
 @pytest.fixture(scope="module")

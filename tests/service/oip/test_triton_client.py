@@ -116,7 +116,53 @@ class TestHealthAndMetadata:
         assert ("mnist", "1") in {(each["name"], each["version"]) for each in everything}
 
 
+class TestRepository:
+    def test_index(self, client: triton.InferenceServerClient) -> None:
+        assert client.get_model_repository_index() == [
+            {"name": "mnist", "version": version, "state": "READY", "reason": ""}
+            for version in ("1", "2")
+        ]
+
+    def test_unload_and_load(
+        self, client: triton.InferenceServerClient, admin: dict[str, str], images: Pixels
+    ) -> None:
+        client.unload_model("mnist", headers=admin)
+        try:
+            assert not client.is_model_ready("mnist")
+            assert not client.is_model_ready("mnist", "1")
+            assert {each["state"] for each in client.get_model_repository_index()} == {
+                "UNAVAILABLE"
+            }
+            with pytest.raises(InferenceServerException, match="was unloaded"):
+                client.infer("mnist", [given("pixels", images)])
+        finally:
+            client.load_model("mnist", headers=admin)
+        assert client.is_model_ready("mnist")
+        assert client.is_model_ready("mnist", "1")
+        assert {each["state"] for each in client.get_model_repository_index()} == {"READY"}
+        client.infer("mnist", [given("pixels", images)])
+
+    def test_refused(self, client: triton.InferenceServerClient, admin: dict[str, str]) -> None:
+        with pytest.raises(InferenceServerException, match=r"\[401\] .*admin key"):
+            client.unload_model("mnist")
+        with pytest.raises(InferenceServerException, match=r"\[401\] .*admin key"):
+            client.load_model("mnist", headers={"X-Admin-Key": "another"})
+        with pytest.raises(InferenceServerException, match="Request for unknown model: 'mnits'"):
+            client.load_model("mnits", headers=admin)
+        with pytest.raises(InferenceServerException, match="Request for unknown model: 'mnits'"):
+            client.unload_model("mnits", headers=admin)
+        with pytest.raises(InferenceServerException, match="from the store alone: config"):
+            client.load_model("mnist", headers=admin, config="{}")
+
+
 class TestInfer:
+    def test_timeout(self, client: triton.InferenceServerClient, images: Pixels) -> None:
+        """In microseconds. One passes before any network has run; an hour does not."""
+        many = np.concatenate([images] * 200)
+        with pytest.raises(InferenceServerException, match=r"\[504\] not answered within"):
+            client.infer("mnist", [given("pixels", many)], timeout=1)
+        client.infer("mnist", [given("pixels", images)], timeout=3_600_000_000)
+
     @pytest.mark.parametrize("binary_in", [True, False])
     @pytest.mark.parametrize("binary_out", [True, False])
     @pytest.mark.parametrize("name", ["input", "pixels"])
