@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from glyphscope.errors import GlyphscopeError
 from service import openapi
+from service.express.desk import Desk
+from service.express.head import find_head
+from service.express.protocol import KEY
 from service.logs import configure_logging
 from service.middleware.access_log import AccessLog
 from service.middleware.body_limit import BodyLimit
@@ -59,11 +63,12 @@ def create_app(settings: Settings) -> FastAPI:
     runtime = make_runtime(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with told_to_stop(runtime.stopping):
             try:
                 await runtime.start()
-                yield
+                head = await find_head(_middleware(settings))
+                yield {KEY: Desk(runtime, head)} if head else {}
             finally:
                 await runtime.close()
 

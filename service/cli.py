@@ -1,7 +1,7 @@
-"""``glyphscope-serve``: the server, and the worker process beside it."""
+"""``glyphscope-serve``: the processes that serve, and the worker process beside them."""
 
 import errno
-import os
+import functools
 import signal
 import socket
 from contextlib import ExitStack, nullcontext
@@ -11,21 +11,19 @@ from typing import Annotated, NoReturn
 import typer
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
 from service.command import fail, failures, typer_app
-from service.device import resolve_device
+from service.device import resolve_device, share_devices
+from service.express.protocol import Protocol
+from service.listeners import BACKLOG, listen
 from service.logs import configure_logging
 from service.settings import Settings, load_settings
 from service.supervisor import Supervisor
+from service.workers import Workers
 
-FACTORY = "service.app:from_environment"
-BACKLOG = 2048
-
-START_SECONDS = 120
-"""uvicorn takes a process that is silent for this long for hung and replaces it. One that imports
-PyTorch on a busy machine is silent for much longer than uvicorn's own 5 s."""
+SLACK = 5.0
+"""Seconds that a process may take to end after its last request."""
 
 app = typer_app()
 
@@ -64,57 +62,56 @@ def run(settings: Settings, *, with_worker: bool) -> None:
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     resolve_device(settings.device)
-    application = _application(settings)
+    # Made here where it runs here, so that what is wrong with it is said before anything starts.
+    application = create_app(settings) if settings.workers == 1 else None
     with ExitStack() as stack:
-        listener = stack.enter_context(listen(settings.host, settings.port))
+        listeners = _listen(settings)
+        for listener in listeners:
+            stack.enter_context(listener)
         stack.enter_context(Supervisor(settings.environment()) if with_worker else nullcontext())
-        typer.echo(f"Glyphscope: {_url(listener)}  (Ctrl+C stops it)", err=True)
-        _serve(_config(application, settings), listener)
+        typer.echo(f"Glyphscope: {_url(listeners[0])}  (Ctrl+C stops it)", err=True)
+        if application is not None:
+            serve_here(application, settings, listeners[0])
+            return
+        serve_one = functools.partial(_serve_one, settings)
+        workers = Workers(serve_one, listeners, settings.drain_seconds + SLACK, "service.app")
+        code = workers.run()
+    raise typer.Exit(code)
 
 
-def _application(settings: Settings) -> FastAPI | str:
-    if settings.workers == 1:
-        return create_app(settings)
-    # uvicorn's processes make their own, from the environment that they inherit.
-    os.environ.update(settings.environment())
-    return FACTORY
+def _serve_one(settings: Settings, index: int, listener: socket.socket) -> None:
+    """One of several processes."""
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    configure_logging(settings.log_level)
+    own = settings.model_copy(update={"device": share_devices(settings.device, index)})
+    serve_here(create_app(own), own, listener)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Listening at once: who connects while models load waits instead of being refused."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            reason = "the port is in use; choose another with --port, or stop what listens there"
-        fail(f"cannot listen on {host}:{port}: {reason}", code=1)
-
-
-def _config(application: FastAPI | str, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
+def serve_here(application: FastAPI, settings: Settings, listener: socket.socket) -> None:
+    config = uvicorn.Config(
         application,
-        workers=settings.workers,
-        factory=isinstance(application, str),
         backlog=BACKLOG,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.drain_seconds,
-        timeout_worker_healthcheck=START_SECONDS,
     )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
-def _serve(config: uvicorn.Config, listener: socket.socket) -> None:
-    if config.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+def _listen(settings: Settings) -> list[socket.socket]:
+    try:
+        return listen(settings.host, settings.port, settings.workers)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = "the port is in use; choose another with --port, or stop what listens there"
+        fail(f"cannot listen on {settings.host}:{settings.port}: {reason}", code=1)
 
 
 def _leave(*_: object) -> NoReturn:

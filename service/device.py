@@ -18,6 +18,13 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def share_devices(name: str, index: int) -> str:
+    """Which device the process of this index takes: they go round the GPUs."""
+    if resolve_device(name).type != "cuda" or ":" in name:
+        return name
+    return f"cuda:{index % torch.cuda.device_count()}"
+
+
 def _check_cuda(device: torch.device) -> None:
     if not torch.cuda.is_available():
         raise InvalidInput(

@@ -96,6 +96,23 @@ class Registry:
         # Another draw than the canary's, so that neither hides the other.
         return self._sampled(name, rollout, rollout.shadow, f"{request_id}/shadow")
 
+    def at_hand(self, text: str) -> Model | None:
+        """What ``route`` gives to every request, where it is in memory; else None.
+
+        None too where the answer depends on the request's id, or is compared with another's.
+        """
+        try:
+            plan = self._plan(text)
+        except GlyphscopeError:
+            return None
+        if plan.rollout.canary or plan.rollout.shadow or not self._may_serve(plan):
+            return None
+        model = self._current(plan.ref)
+        name, alias = alias_of(text)
+        if model is not None and alias is not None:
+            self._served.put(name, alias, plan.ref.version)
+        return model
+
     async def load(self, ref: Ref) -> Model:
         """In memory, warmed; by the time it is returned, the next request finds it there."""
         found = self._current(ref)

@@ -15,7 +15,7 @@ class AccessLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not logger.isEnabledFor(logging.INFO):
+        if scope["type"] != "http" or not enabled():
             return await self.app(scope, receive, send)
         start = time.perf_counter()
         status, size = 0, 0
@@ -31,10 +31,14 @@ class AccessLog:
         try:
             await self.app(scope, receive, count)
         finally:
-            _log(scope, status, size, (time.perf_counter() - start) * 1000)
+            log(scope, status, size, (time.perf_counter() - start) * 1000)
 
 
-def _log(scope: Scope, status: int, size: int, milliseconds: float) -> None:
+def enabled() -> bool:
+    return logger.isEnabledFor(logging.INFO)
+
+
+def log(scope: Scope, status: int, size: int, milliseconds: float) -> None:
     client = scope.get("client")
     fields = {
         "request_id": scope.get("state", {}).get("request_id"),

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HEADER = "X-Request-ID"
 
 # What goes into logs and answers: no spaces, quotes or control characters, and not long.
-_SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class RequestId:
@@ -32,6 +32,6 @@ class RequestId:
 
 def _incoming(scope: Scope) -> str | None:
     for key, value in scope["headers"]:
-        if key == b"x-request-id" and _SANE.fullmatch(value):
+        if key == b"x-request-id" and SANE.fullmatch(value):
             return str(value, "ascii")
     return None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import typer
 from typer.testing import CliRunner
 
 from service import cli, worker
@@ -83,8 +82,8 @@ def test_a_state_folder_that_cannot_be(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
-def test_an_address_that_is_not_here(host: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught:
-        cli.listen(host, 0)
-    assert caught.value.exit_code == 1
-    assert f"cannot listen on {host}" in capsys.readouterr().err
+def test_an_address_that_is_not_here(host: str, tmp_path: Path) -> None:
+    options = ["--host", host, "--port", "0", "--device", "cpu", "--state", str(tmp_path / "state")]
+    answer = CliRunner().invoke(cli.app, options)
+    assert answer.exit_code == 1
+    assert f"cannot listen on {host}" in answer.stderr

@@ -1,0 +1,138 @@
+"""Which requests take the short way, and what they are answered.
+
+A request is taken only where all that it says is known here, down to each header: what is new or
+rare (a key, an origin, a trace, another coding) is the application's.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from glyphscope import grey_png, preprocess
+from glyphscope.errors import GlyphscopeError
+from glyphscope.preprocess import Pixels
+from glyphscope.spec import InputSpec
+from service.answers import dumps
+from service.express.head import Head
+from service.express.ticket import Ticket
+from service.middleware import access_log
+from service.middleware.compress import MIN_BYTES
+from service.middleware.request_id import SANE
+from service.npy import read_npy
+from service.routers.classify import TOP, document
+from service.runtime import Runtime
+from service.scores import Scores
+
+MAX_BYTES = 512 * 1024
+"""Of a body. One longer is read by the application, which holds its sender back meanwhile."""
+
+HARMLESS = frozenset((b"host", b"user-agent", b"accept", b"connection"))
+"""Headers that change nothing of an answer. How the connection ends is the parser's to say."""
+
+_URL = re.compile(
+    rb"/v1/models/(?P<model>[a-z0-9][a-z0-9._-]*(?:@[a-z0-9._-]+)?)/classify"
+    rb"(?:\?top_k=(?P<top_k>[1-9][0-9]{0,2}))?"
+)
+
+_MAX_KNOWN = 1024
+
+
+class Desk:
+    def __init__(self, runtime: Runtime, head: Head) -> None:
+        self._runtime = runtime
+        self.head = head
+        self._known: dict[bytes, tuple[str, int | None] | None] = {}
+        self._max_bytes = min(MAX_BYTES, runtime.settings.max_body_bytes)
+
+    def take(self, url: bytes, headers: Sequence[tuple[bytes, bytes]], scope: Any) -> Ticket | None:
+        """A POST of HTTP/1.1 whose headers have come, or None for the application's."""
+        route = self._route(url)
+        if route is None:
+            return None
+        media_type, request_id, length, packs = b"", b"", -1, False
+        for name, value in headers:
+            if name in HARMLESS:
+                continue
+            if name == b"content-type" and value in PARSERS and not media_type:
+                media_type = value
+            elif name == b"content-length" and value.isdigit() and length < 0:
+                length = int(value)
+            elif name == b"x-request-id" and SANE.fullmatch(value) and not request_id:
+                request_id = value
+            elif name == b"accept-encoding":
+                packs = True
+            else:
+                return None
+        if not media_type or not 0 < length <= self._max_bytes:
+            return None
+        name = request_id or uuid.uuid4().hex.encode()
+        return Ticket(*route, media_type, name, packs, scope)
+
+    def submit(self, ticket: Ticket) -> bool:
+        """Whether it waits for its answer now; else the application says what is wrong with it."""
+        try:
+            model = self._runtime.registry.at_hand(ticket.text)
+            if model is None or (ticket.top_k or 0) > len(model.labels):
+                return False
+            pixels = PARSERS[ticket.media_type](ticket.body, model.manifest.input)
+            if pixels is None or len(pixels) > self._runtime.settings.max_batch_images:
+                return False
+            ticket.model, ticket.pixels = model, pixels
+            self._runtime.engine.submit(model, ticket)
+        except GlyphscopeError:
+            return False
+        return True
+
+    def answer(self, ticket: Ticket, scores: Scores) -> bytes | None:
+        """The body, or None where the application would compress it."""
+        count = ticket.top_k or min(TOP, len(ticket.model.labels))
+        body = dumps(document(ticket.model, scores, count))
+        return None if ticket.packs and len(body) >= MIN_BYTES else body
+
+    def log(self, ticket: Ticket, size: int) -> None:
+        if access_log.enabled():
+            scope = {
+                **ticket.scope,
+                "method": "POST",
+                "path": ticket.url.partition(b"?")[0].decode(),
+                "state": {"request_id": ticket.request_id.decode()},
+            }
+            milliseconds = (time.perf_counter() - ticket.began) * 1000
+            access_log.log(scope, 200, size, milliseconds)
+
+    def _route(self, url: bytes) -> tuple[str, int | None] | None:
+        """(model, top_k), remembered: there are few, and each comes often."""
+        if url in self._known:
+            return self._known[url]
+        found = _URL.fullmatch(url)
+        route = None
+        if found is not None:
+            top_k = found["top_k"]
+            route = found["model"].decode(), int(top_k) if top_k else None
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[url] = route
+        return route
+
+
+def _png(body: bytes, spec: InputSpec) -> Pixels | None:
+    if spec.channels != 1 or preprocess.recipe(spec).crop is not None:
+        return None
+    plain = grey_png.read(body)
+    # Another size is fitted, which takes a while.
+    if plain is None or plain.shape != spec.shape[1:]:
+        return None
+    return preprocess.image(body, spec)[None]
+
+
+def _npy(body: bytes, spec: InputSpec) -> Pixels | None:
+    values = read_npy(body)
+    if values.shape[1:] not in (spec.shape, spec.shape[1:] if spec.channels == 1 else ()):
+        return None
+    return preprocess.batch(values, spec)
+
+
+PARSERS = {b"image/png": _png, b"application/x-npy": _npy}
+"""None: for the application, which may take its time."""

@@ -1,0 +1,34 @@
+"""Listening sockets, one for each process that serves.
+
+Processes that accept from one socket do not share the work: who wakes first takes all the
+connections that wait, and keeps them. With SO_REUSEPORT the kernel deals connections out by a hash
+of their addresses (socket(7)). A socket outlives the process that served it, so what is connected
+while a process is replaced waits for the next one.
+"""
+
+import socket
+import sys
+from contextlib import closing
+
+BACKLOG = 2048
+
+DEALS = sys.platform == "linux"
+"""Elsewhere the option means something else: on macOS the last socket gets everything."""
+
+
+def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
+    """All on one port, where 0 takes any that is free. Raises ``OSError``.
+
+    Listening at once: who connects while models load waits instead of being refused.
+    """
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    if count == 1 or not DEALS:
+        one = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return [one, *(one.dup() for _ in range(count - 1))]
+    # Alone first: with the option set, a port that another server of this user has is no error.
+    with closing(socket.create_server((host, port), family=family)) as probe:
+        port = probe.getsockname()[1]
+    return [
+        socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+        for _ in range(count)
+    ]
