@@ -136,8 +136,13 @@ class Jobs:
 
     def complete(self, job_id: str, status: Status) -> bool:
         """Done, and nobody has tidied a picture away."""
-        pictures = (self.picture(job_id, result.unit) for result in status.results)
-        return status.status == "done" and all(path.is_file() for path in pictures)
+        if status.status != "done":
+            return False
+        try:
+            there = set(os.listdir(self._folder(job_id)))
+        except FileNotFoundError:  # evicted just now
+            return False
+        return all(self.picture(job_id, result.unit).name in there for result in status.results)
 
     def ask_cancel(self, job_id: str) -> None:
         with contextlib.suppress(FileNotFoundError):

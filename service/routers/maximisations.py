@@ -13,7 +13,7 @@ from service import openapi, sse
 from service.answers import answer, read
 from service.changes import changed
 from service.inputs import check_media_type, load_json
-from service.jobs import JOB_ID
+from service.jobs import JOB_ID, Order
 from service.openapi import ModelName
 from service.runtime import Runtime, runtime
 from service.stream import Reader, events
@@ -42,8 +42,12 @@ async def create(request: Request, model: ModelName) -> Response:
     check_media_type(request, ["application/json"])
     asked = MaximisationRequest.model_validate(load_json(await request.body()))
     checkpoint = await found.registry.load(ref)
-    order = await found.jobs.run(lambda: found.orders.order(checkpoint, asked))
-    created = await found.jobs.run(lambda: found.maximisations.create(order))
+
+    def order_it() -> tuple[Order, bool]:
+        order = found.orders.order(checkpoint, asked)
+        return order, found.maximisations.create(order)
+
+    order, created = await found.jobs.run(order_it)
     headers = {"Location": f"/v1/maximisations/{order.id}"} if created else {}
     seconds = _preferred_wait(request)
     if seconds:
