@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+VERSIONED = "public, max-age=86400, immutable"
+"""Of a model's version: it stays what it is, but a later release may say more of it."""
 REVALIDATE = "no-cache"
 
 
@@ -25,9 +27,16 @@ def answer(document: Any, status: int = 200, headers: dict[str, str] | None = No
     return Response(dumps(document), status, headers, "application/json")
 
 
-def read(request: Request, document: Any) -> Response:
+def freshness(model: str) -> str:
+    """How long an answer about ``model`` may be kept: a version never changes, but a bare name or
+    an alias may name another one by the next request."""
+    version = model.partition("@")[2]
+    return VERSIONED if version.isascii() and version.isdecimal() else REVALIDATE
+
+
+def read(request: Request, document: Any, cache_control: str = REVALIDATE) -> Response:
     """The answer to a GET of JSON."""
-    return conditional(request, dumps(document), "application/json", REVALIDATE)
+    return conditional(request, dumps(document), "application/json", cache_control)
 
 
 def conditional(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
@@ -46,11 +55,12 @@ async def derived(
     request: Request,
     source: str,
     make: Callable[[], Awaitable[tuple[bytes, str]]],
+    cache_control: str = REVALIDATE,
 ) -> Response:
     """What follows from ``source`` and the request's address alone: ``make`` (-> body, media type)
     is only called where the client has not got it."""
     asked = f"{request.url.path}?{request.url.query}"
-    headers = {"ETag": _tag(f"{source} {asked}".encode()), "Cache-Control": REVALIDATE}
+    headers = {"ETag": _tag(f"{source} {asked}".encode()), "Cache-Control": cache_control}
     if known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     body, media_type = await make()

@@ -27,6 +27,7 @@ from service.middleware.body_limit import BodyLimit
 from service.middleware.boundary import Boundary
 from service.middleware.compress import Compress
 from service.middleware.decompress import Decompress
+from service.middleware.deprecated import Deprecated
 from service.middleware.head import Head
 from service.middleware.request_id import HEADER, RequestId
 from service.middleware.security import SecurityHeaders
@@ -137,7 +138,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=[HEADER, "ETag", "Location", "Retry-After"],
+        expose_headers=[HEADER, "ETag", "Location", "Retry-After", "Deprecation", "Sunset", "Link"],
     )
     return [
         Middleware(RequestId),
@@ -149,6 +150,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Decompress, max_bytes=settings.max_body_bytes),
         Middleware(Head),
         Middleware(Compress),
+        Middleware(Deprecated),
     ]
 
 

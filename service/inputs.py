@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,7 +23,11 @@ from glyphscope.errors import InvalidInput, TooLarge
 from glyphscope.preprocess import Pixels
 from glyphscope.spec import InputSpec
 from service.npy import read_npy
+from service.npz import read_npz, read_safetensors
 from service.pools import Pool
+
+MOST_UNPACKED = 32 * 1024 * 1024
+"""Bytes of an npz body's array."""
 
 MULTIPART = "multipart/form-data"
 PART = "file"
@@ -61,7 +66,18 @@ def _image(body: bytes, spec: InputSpec, limit: int) -> Pixels:
 
 
 def _npy(body: bytes, spec: InputSpec, limit: int) -> Pixels:
-    values = read_npy(body)
+    return _batch(read_npy(body), spec, limit)
+
+
+def _npz(body: bytes, spec: InputSpec, limit: int) -> Pixels:
+    return _batch(read_npz(body, MOST_UNPACKED), spec, limit)
+
+
+def _safetensors(body: bytes, spec: InputSpec, limit: int) -> Pixels:
+    return _batch(read_safetensors(body), spec, limit)
+
+
+def _batch(values: NDArray[Any], spec: InputSpec, limit: int) -> Pixels:
     _check_count(len(values) if values.ndim else 1, limit)
     return preprocess.batch(values, spec)
 
@@ -88,6 +104,8 @@ PARSERS: dict[str, Parser] = {
     "image/jpeg": _image,
     "image/webp": _image,
     "application/x-npy": _npy,
+    "application/x-npz": _npz,
+    "application/x-safetensors": _safetensors,
     "application/json": _json,
 }
 

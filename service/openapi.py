@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from glyphscope.visualise import MaximisationRequest
 from service import examples, schemas
+from service.deprecation import DEPRECATED, Table
 from service.oip.schemas import OipRequest
 from service.problem import MEDIA_TYPE
 
@@ -68,6 +69,14 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
             "title": "Not found",
             "detail": "unknown model 'mnits'; known: emnist, fashion-mnist, mnist",
             "known": ["emnist", "fashion-mnist", "mnist"],
+        },
+    ),
+    406: (
+        "Nothing that the Accept header takes",
+        {
+            "title": "Not Acceptable",
+            "detail": "nothing here is 'text/html'; there is application/json, application/x-npz, "
+            "application/x-safetensors",
         },
     ),
     409: (
@@ -155,7 +164,15 @@ _IMAGES = (400, 404, 413, 415, 422, 503)
 
 READINESS: Responses = {
     200: _json(schemas.Readiness, "Models can be asked", examples.ANSWERS["readiness"]),
-    503: _json(schemas.Readiness, "No model can be asked, for these reasons"),
+    503: _json(
+        schemas.Readiness,
+        "No model can be asked, for these reasons",
+        {
+            **examples.ANSWERS["readiness"],
+            "status": "not ready",
+            "reasons": ["the process is stopping"],
+        },
+    ),
 }
 MODELS: Responses = {200: _json(schemas.Models, "By name", examples.ANSWERS["models"])}
 MANIFEST: Responses = {
@@ -167,8 +184,14 @@ LAYERS: Responses = {
     **_problems(404, 503),
 }
 CLASSIFY: Responses = {
-    200: _json(schemas.Predictions, "One prediction an image", examples.ANSWERS["predictions"]),
-    **_problems(*_IMAGES),
+    200: {
+        **_json(schemas.Predictions, "One prediction an image, in what Accept likes best"),
+        "content": {
+            "application/json": {"example": examples.ANSWERS["predictions"]},
+            **_files("", "application/x-npz", "application/x-safetensors")["content"],
+        },
+    },
+    **_problems(*_IMAGES, 406),
 }
 ACTIVATIONS: Responses = {
     200: {
@@ -178,7 +201,7 @@ ACTIVATIONS: Responses = {
             **_files("", "application/x-npz", "application/x-safetensors", "image/png")["content"],
         },
     },
-    **_problems(*_IMAGES),
+    **_problems(*_IMAGES, 406),
 }
 FILTERS: Responses = {
     200: _files("PNG", "image/png"),
@@ -218,7 +241,7 @@ PRESETS: Responses = {200: _json(schemas.Presets, "By name")}
 EVENTS: Responses = {
     200: {"description": "Until the job is over", "content": {"text/event-stream": {}}},
     204: {"description": "The end was told before"},
-    **_problems(404),
+    **_problems(404, 422),
 }
 ANIMATION: Responses = {
     200: _files("Lossless WebP; never changes", "image/webp"),
@@ -231,7 +254,7 @@ PICTURE: Responses = {
 
 ADMIN: Responses = {
     200: {"description": "What is so now", "model": dict[str, Any]},
-    **_problems(400, 401, 404, 409, 422),
+    **_problems(400, 401, 404, 409, 413, 415, 422),
 }
 
 
@@ -256,6 +279,15 @@ def _inlined(part: Any, parts: dict[str, Any]) -> Any:
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
+_BODIES = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "application/x-npy",
+    "application/x-npz",
+    "application/x-safetensors",
+)
+
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -264,9 +296,7 @@ IMAGES_BODY: dict[str, Any] = {
                 "schema": {"$ref": "#/components/schemas/Inputs"},
                 "examples": examples.INPUTS,
             },
-            **dict.fromkeys(
-                ("image/png", "image/jpeg", "image/webp", "application/x-npy"), _BINARY
-            ),
+            **dict.fromkeys(_BODIES, _BINARY),
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -312,4 +342,16 @@ def document(app: FastAPI) -> dict[str, Any]:
     for operation in (item for path in found["paths"].values() for item in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422", "")):
             del operation["responses"]["422"]
+    mark_deprecated(found, DEPRECATED)
     return found
+
+
+def mark_deprecated(document: dict[str, Any], table: Table) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            name = f"{method.upper()} {path}"
+            if name in table:
+                operation["deprecated"] = True
+            for parameter in operation.get("parameters", []):
+                if f"{name}?{parameter['name']}" in table:
+                    parameter["deprecated"] = True

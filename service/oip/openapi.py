@@ -131,7 +131,7 @@ INDEX: Responses = {
             }
         },
     },
-    **errors(400, 422),
+    **errors(400, 413, 415, 422),
 }
 INDEX_BODY: dict[str, Any] = {
     "requestBody": {
@@ -145,7 +145,7 @@ INDEX_BODY: dict[str, Any] = {
 }
 REPOSITORY: Responses = {
     200: {"description": "What is so now", "model": dict[str, Any]},
-    **errors(400, 401, 404, 409, 422),
+    **errors(400, 401, 404, 409, 413, 415, 422),
 }
 INFER: Responses = {
     200: {

@@ -11,6 +11,7 @@ from glyphscope.errors import TooLarge
 from glyphscope.networks import LayerInfo
 from glyphscope.preprocess import Pixels
 from service import openapi
+from service.accept import negotiate
 from service.activation_formats import WRITERS, Maps, maps, numbers, sheet, statistics
 from service.answers import dumps
 from service.inputs import read_pixels
@@ -21,6 +22,13 @@ from service.runtime import Runtime, request_id, runtime
 router = APIRouter(prefix="/v1/models", tags=["activations"])
 
 Format = Literal["json", "npz", "safetensors", "png"]
+OFFERS: dict[str, Format] = {
+    "application/json": "json",
+    "application/x-npz": "npz",
+    "application/x-safetensors": "safetensors",
+    "image/png": "png",
+}
+
 Kind = Literal["statistics", "maps"]
 Range = Literal["unit", "layer", "network"]
 
@@ -35,7 +43,9 @@ async def activations(
     request: Request,
     model: ModelName,
     layers: Annotated[str | None, Query(description="names with commas; default: all")] = None,
-    written: Annotated[Format, Query(alias="format", description="of the answer")] = "json",
+    asked: Annotated[
+        Format | None, Query(alias="format", description="of the answer; default: by Accept")
+    ] = None,
     values: Annotated[Kind, Query(description="what JSON holds of each unit")] = "statistics",
     colours: Annotated[
         Range, Query(alias="range", description="whose values span a picture's colours")
@@ -46,6 +56,7 @@ async def activations(
     channel for the first image, layer under layer, from dark to light over the range of its
     `unit`, its `layer` or the whole `network`."""
     found = runtime(request)
+    written = asked or OFFERS[negotiate(request, tuple(OFFERS))]
     checkpoint = await found.registry.route(model, request_id(request))
     chosen = choose(checkpoint.network, layers)
     pixels = await read_pixels(

@@ -10,15 +10,18 @@ from glyphscope.errors import InvalidInput
 from glyphscope.preprocess import Pixels
 from glyphscope.visualise import png
 from service import openapi
+from service.accept import negotiate
 from service.answers import answer
 from service.inputs import read_pixels
 from service.openapi import ModelName
+from service.prediction_formats import JSON, WRITERS, arrays
 from service.runtime import request_id, runtime
 from service.scores import Scores
 
 router = APIRouter(prefix="/v1/models", tags=["classify"])
 
 TOP = 3
+OFFERS = (JSON, *WRITERS)
 
 
 @router.post(
@@ -37,8 +40,10 @@ async def classify(
 ) -> Response:
     """One prediction an image, in the order sent. Probabilities are calibrated; `in_distribution`
     says whether the image looks like anything that the model was trained on (null where the model
-    has no threshold for that)."""
+    has no threshold for that). With `Accept: application/x-npz` or `application/x-safetensors` the
+    answer holds arrays instead, all classes' probabilities and logits among them."""
     found = runtime(request)
+    media_type = negotiate(request, OFFERS)
     served = await found.registry.route(model, request_id(request))
     count = top(top_k, served)
     pixels = await read_pixels(
@@ -46,7 +51,11 @@ async def classify(
     )
     scores = await found.engine.answers(served, pixels)
     found.compare(request, model, served, pixels, scores.logits)
-    return answer(document(served, scores, count, pixels if include else None))
+    if media_type == JSON:
+        return answer(document(served, scores, count, pixels if include else None))
+    body = WRITERS[media_type](arrays(scores.logits, served.manifest))
+    # The body of a file has no room for what it was made with.
+    return Response(body, media_type=media_type, headers={"X-Model": served.manifest.ref})
 
 
 def top(asked: int | None, checkpoint: Checkpoint) -> int:

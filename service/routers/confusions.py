@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from glyphscope.checkpoint import Checkpoint
 from service import openapi
 from service.analysis.job import Job
-from service.answers import derived, dumps
+from service.answers import derived, dumps, freshness
 from service.microscopy import class_named, published
 from service.openapi import ModelName
 from service.runtime import runtime
@@ -31,7 +31,7 @@ async def confusions(request: Request, model: ModelName) -> Response:
     async def make() -> tuple[bytes, str]:
         return await found.pool.run(lambda: dumps(_document(checkpoint))), "application/json"
 
-    return await derived(request, source(checkpoint.manifest), make)
+    return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
 @router.get(
@@ -57,7 +57,7 @@ async def cell(request: Request, model: ModelName, truth: ClassName, answer: Cla
         found_cell = await found.analyses.run(job)
         return found_cell.body, found_cell.media_type
 
-    return await derived(request, source(checkpoint.manifest), make)
+    return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
 def _document(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from glyphscope.checkpoint import Checkpoint
 from service import openapi
 from service.analysis.job import Job
-from service.answers import derived, dumps
+from service.answers import derived, dumps, freshness
 from service.inputs import read_pixels
 from service.microscopy import published
 from service.openapi import ModelName
@@ -31,7 +31,7 @@ async def embedding(request: Request, model: ModelName) -> Response:
     async def make() -> tuple[bytes, str]:
         return await found.pool.run(lambda: dumps(_document(checkpoint))), "application/json"
 
-    return await derived(request, source(checkpoint.manifest), make)
+    return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from glyphscope import filters
 from glyphscope.visualise import grid, png
 from service import openapi
-from service.answers import derived
+from service.answers import derived, freshness
 from service.layers import layer_named
 from service.openapi import LayerName, ModelName
 from service.pictures import check_sheet
@@ -60,4 +60,6 @@ async def picture(
         tiles = filters.tiles(weights, view, shared=colours == "layer")
         return png(grid(list(tiles), columns), enlarge), "image/png"
 
-    return await derived(request, source(checkpoint.manifest), lambda: found.pool.run(draw))
+    return await derived(
+        request, source(checkpoint.manifest), lambda: found.pool.run(draw), freshness(model)
+    )

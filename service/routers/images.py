@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from glyphscope.visualise import png
 from service import openapi
-from service.answers import derived
+from service.answers import derived, freshness
 from service.microscopy import published
 from service.openapi import ModelName
 from service.pictures import check_scale
@@ -37,4 +37,6 @@ async def image(
         check_scale(height, width, scale)
         return png(shown.pixels, scale), "image/png"
 
-    return await derived(request, source(checkpoint.manifest), lambda: found.pool.run(draw))
+    return await derived(
+        request, source(checkpoint.manifest), lambda: found.pool.run(draw), freshness(model)
+    )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from glyphscope.networks import LayerInfo
 from service import openapi
-from service.answers import read
+from service.answers import freshness, read
 from service.inspection import Listing
 from service.layers import can_hear, can_maximise
 from service.openapi import ModelName
@@ -28,7 +28,9 @@ async def models(request: Request) -> Response:
 async def manifest(request: Request, model: ModelName) -> Response:
     """`model` is `name`, `name@7` or `name@alias`; a bare name means its alias `production`."""
     found = await runtime(request).registry.manifest(model)
-    return read(request, {**found.model_dump(mode="json"), "digest": found.digest})
+    return read(
+        request, {**found.model_dump(mode="json"), "digest": found.digest}, freshness(model)
+    )
 
 
 @router.get("/{model}/layers", summary="A version's layers", responses=openapi.LAYERS)
@@ -42,6 +44,7 @@ async def layers(request: Request, model: ModelName) -> Response:
             "version": checkpoint.manifest.version,
             "layers": [_layer(layer) for layer in checkpoint.network.layers],
         },
+        freshness(model),
     )
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.networks import LayerInfo
 from service import openapi
-from service.answers import derived, dumps
+from service.answers import derived, dumps, freshness
 from service.layers import layer_named
 from service.microscopy import published
 from service.openapi import LayerName, ModelName
@@ -35,7 +35,7 @@ async def units(request: Request, model: ModelName, layer: LayerName) -> Respons
     async def make() -> tuple[bytes, str]:
         return await found.pool.run(lambda: dumps(_document(checkpoint, info))), "application/json"
 
-    return await derived(request, source(checkpoint.manifest), make)
+    return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
 def _document(checkpoint: Checkpoint, layer: LayerInfo) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from service import examples, schemas
+from service.app import create_app
+from service.settings import Settings
 
 Document = dict[str, Any]
 
@@ -136,6 +138,34 @@ async def test_examples_of_errors_have_their_shape(document: Document) -> None:
                 assert schemas.Problem.model_validate(problem["example"]).status == int(status)
                 found += 1
     assert found > 20
+
+
+@pytest.fixture
+def whole(settings: Settings) -> Document:
+    """With an administrator's routes, which are there where a key is set."""
+    return create_app(settings.model_copy(update={"admin_key": "a key that is set"})).openapi()
+
+
+def test_every_error_has_an_example(whole: Document) -> None:
+    for path, method, operation in operations(whole):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                [media_type] = response["content"].values()
+                assert media_type["example"], (method, path, status)
+
+
+def test_no_error_is_left_out(whole: Document) -> None:
+    """What follows from a route's path, parameters and body alone."""
+    for path, method, operation in operations(whole):
+        told = operation["responses"].keys()
+        names = {"{model}", "{name}"} & set(path.split("/"))
+        expected = {"404"} if names else set()
+        if "requestBody" in operation:
+            expected |= {"400", "413", "415", "422"}
+        queries = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+        if any(set(query["schema"]) - {"type", "title", "description"} for query in queries):
+            expected |= {"422"}
+        assert expected <= told, (method, path, expected - told)
 
 
 async def test_errors_happen_as_documented(
