@@ -39,6 +39,8 @@ LayerName = Annotated[
     ),
 ]
 
+UnitNumber = Annotated[str, Path(description="from 0", openapi_examples={"3": {"value": "3"}})]
+
 
 def _version() -> str:
     try:
@@ -227,6 +229,42 @@ CONFUSIONS: Responses = {
 CONFUSION: Responses = {
     200: _json(schemas.Confusion, "The cell", examples.ANSWERS["confusion"]),
     **_problems(404, 503, 504),
+}
+METHODS: Responses = {
+    200: _json(schemas.Methods, "In the order to show them", examples.ANSWERS["methods"]),
+    **_problems(404, 503),
+}
+ATTRIBUTIONS: Responses = {
+    200: {
+        **_json(schemas.Attributions, "In the format asked for"),
+        "content": {
+            "application/json": {"example": examples.ANSWERS["attributions"]},
+            **_files("", "application/x-npz", "image/png")["content"],
+        },
+    },
+    **_problems(*_IMAGES, 504),
+}
+EXAMPLES: Responses = {
+    200: _json(schemas.Examples, "The strongest first", examples.ANSWERS["unit_examples"]),
+    **_problems(404, 503),
+}
+ADVERSARIALS: Responses = {
+    200: _json(schemas.Adversarials, "One an image", examples.ANSWERS["adversarials"]),
+    **_problems(*_IMAGES, 504),
+}
+INVERSIONS: Responses = {
+    200: {
+        **_json(schemas.Inversions, "One an image"),
+        "content": {
+            "application/json": {"example": examples.ANSWERS["inversions"]},
+            **_files("", "image/png")["content"],
+        },
+    },
+    **_problems(*_IMAGES, 504),
+}
+COMPARISON: Responses = {
+    200: _json(schemas.Comparison, "Side by side", examples.ANSWERS["comparison"]),
+    **_problems(404, 422, 503, 504),
 }
 MAXIMISE: Responses = {
     200: _json(schemas.Maximisation, "It exists already", examples.ANSWERS["done"]),

@@ -326,3 +326,125 @@ class Confusion(Shape):
     examples: list[TestImage]
     units: list[UnitDifference]
     between: list[UnitDifference]
+
+
+class Method(Shape):
+    name: str
+    title: str
+    about: str
+    source: str
+
+
+class Methods(Shape):
+    model: str
+    version: int
+    default: str
+    methods: list[Method]
+
+
+class Scores(Shape):
+    logit: float = Field(description="of the target, before softmax")
+    sum: float = Field(description="of the map")
+    gap: float | None = Field(
+        description="of methods that share the logit's gain over an empty image out among the "
+        "pixels: how far the sum is from it, as a share"
+    )
+
+
+class Attribution(Shape):
+    target: Class
+    map: list[list[float]] = Field(description="rows; above 0 a pixel speaks for the target")
+    scores: Scores
+    input: SeenInput | None = None
+
+
+class Attributions(Shape):
+    model: str
+    version: int
+    method: str
+    layer: str | None = Field(description="of grad-cam")
+    attributions: list[Attribution]
+
+
+class Box(Shape):
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+class Example(Shape):
+    index: int = Field(description="its place in the data set's test split")
+    activation: float
+    position: list[int] | None = Field(description="row and column on the layer's map")
+    field: Box | None = Field(description="null where the unit sees the whole image")
+    label: str | None
+    answer: str | None
+    confidence: float | None
+    image: str | None
+
+
+class Examples(Shape):
+    model: str
+    version: int
+    layer: str
+    unit: int
+    height: int
+    width: int
+    examples: list[Example]
+
+
+class Answered(SeenInput):
+    label: str
+    index: int
+    confidence: float
+
+
+class Adversarial(Shape):
+    fooled: bool
+    levels: int = Field(description="largest change of a pixel, of 255")
+    before: Answered
+    after: Answered
+    change: list[list[float]] = Field(description="rows, of 0..1; over colours the mean")
+
+
+class Adversarials(Shape):
+    model: str
+    version: int
+    adversarials: list[Adversarial]
+
+
+class Inversion(Shape):
+    error: float
+    picture: SeenInput
+
+
+class Inversions(Shape):
+    model: str
+    version: int
+    layer: str
+    inversions: list[Inversion]
+
+
+class UnitMatch(Shape):
+    unit: int
+    partner: int
+    correlation: float
+
+
+class LayerMatch(Shape):
+    first: str
+    second: str
+    cka: float
+    matches: list[UnitMatch]
+
+
+class Comparison(Shape):
+    first: str
+    second: str
+    images: int
+    agreement: float = Field(description="share of the images that both answer alike")
+    first_layers: list[str]
+    second_layers: list[str]
+    cka: list[list[float]]
+    layers: list[LayerMatch]

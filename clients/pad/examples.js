@@ -27,8 +27,8 @@ export class Examples {
     this.clear();
     const stop = (this.#stop = new AbortController());
     try {
-      const { examples, ref } = await api.examples(model, layer, unit, stop.signal);
-      if (!stop.signal.aborted) this.#open(examples, { ref, layer, unit });
+      const found = await api.examples(model, layer, unit, stop.signal);
+      if (!stop.signal.aborted) this.#open(found);
     } catch (error) {
       if (stop.signal.aborted) return;
       // A checkpoint may carry none, and then says so; the panel is fine without.
@@ -36,28 +36,27 @@ export class Examples {
     }
   }
 
-  #open(examples, { layer, unit }) {
-    const list = examples.map((one) => this.#one(one, layer, unit));
+  #open({ examples, width, height }) {
+    const carried = examples.filter(({ image }) => image);
     this.part.replaceChildren(
       element("h3", {}, "What drives it most in the test set"),
-      element("ol", { class: "near" }, ...list),
+      element("ol", { class: "near" }, ...carried.map((one) => this.#one(one, { width, height }))),
     );
   }
 
-  #one({ image, label, activation, field, size }) {
+  #one({ image, label, activation, field }, size) {
+    const alt = `A ${label}, answered by ${short(activation)}`;
     const frame = element("div", { class: "seen" });
-    frame.append(
-      element("img", { src: `${image}?scale=4`, alt: `A ${label}, answered by ${short(activation)}`, loading: "lazy" }),
-    );
+    frame.append(element("img", { src: `${image}?scale=4`, alt, loading: "lazy" }));
     if (field) frame.append(box(field, size));
     return element("li", {}, frame, element("span", {}, `${label} · ${short(activation)}`));
   }
 }
 
-/** The receptive field, in shares of the image; it may reach over the edge. */
+/** What the unit sees of it, in shares of the image. */
 function box({ top, left, bottom, right }, { width, height }) {
   const ring = element("i", { class: "field" });
-  const part = (value, whole) => `${100 * Math.min(1, Math.max(0, value / whole))}%`;
+  const part = (value, whole) => `${(100 * value) / whole}%`;
   Object.assign(ring.style, {
     top: part(top, height), left: part(left, width),
     bottom: part(height - bottom, height), right: part(width - right, width),

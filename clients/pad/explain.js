@@ -124,7 +124,7 @@ export class Explain {
       this.#mark();
       this.#go();
     });
-    return element("label", { title: method.about }, input, canvas, element("span", {}, method.title));
+    return element("label", { title: `${method.about} ${method.source}` }, input, canvas, element("span", {}, method.title));
   }
 
   #mark() {
@@ -132,7 +132,7 @@ export class Explain {
       input.checked = input.value === this.#method;
     }
     const chosen = this.#methods.find(({ name }) => name === this.#method);
-    this.about.textContent = chosen?.about ?? "";
+    this.about.textContent = chosen ? `${chosen.about} (${chosen.source})` : "";
     this.#paint();
   }
 
@@ -148,6 +148,7 @@ export class Explain {
       this.#light = null;
       return this.#paint();
     }
+    this.#paint();
     if (!this.#shown || !this.#methods.length) return;
     const target = this.target.value || null;
     this.#ask.ask({ source: this.#source, model: this.#model.name, target, first: this.#method }, true);

@@ -66,7 +66,8 @@ export class Fooled {
 
   async #show(found) {
     this.#found = found;
-    const { before, after, largest } = found;
+    const { before, after, levels } = found;
+    const largest = levels / 255;
     const light = await lightness(before.png);
     const changed = element("canvas", { role: "img", "aria-label": "What was changed" });
     overlay(changed, heatOf(found.change), light, this.scheme());

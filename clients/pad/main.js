@@ -10,6 +10,8 @@ import * as api from "/pad/api.js";
 import { Answer, TOP } from "/pad/answer.js";
 import { stops } from "/pad/colour.js";
 import { Drawing } from "/pad/drawing.js";
+import { Examples } from "/pad/examples.js";
+import { Explain } from "/pad/explain.js";
 import { openImages } from "/pad/images.js";
 import { Layers } from "/pad/layers.js";
 import * as link from "/pad/link.js";
@@ -58,11 +60,14 @@ const unit = new Unit({
     save: "unit-save", link: "unit-link",
   }),
 }, scheme);
+const examples = new Examples($("unit-examples"));
 const failed = (error) => trouble.show(error.message);
+const explain = new Explain($("view-explain"), { scheme, trouble: failed });
 const placed = new Placed($("view-map"), { scheme, trouble: failed });
 const mistakes = new Mistakes($("view-mistakes"), { scheme, trouble: failed });
 const views = new Views($("views"), {
   layers: { title: "Layers", panel: $("view-layers") },
+  explain: { title: "Explain", panel: $("view-explain"), view: explain },
   map: { title: "Map", panel: $("view-map"), view: placed },
   mistakes: { title: "Mistakes", panel: $("view-mistakes"), view: mistakes },
 });
@@ -213,12 +218,14 @@ function open(layer, k) {
   const where = { model: model.name, layer: layer.name, unit: k };
   const label = layers.label(layer.name, k);
   unit.open({ ...where, layer, label, href: link.write(where) }, maps?.get(layer.name) ?? null);
+  examples.show(model.name, layer.name, k);
   layers.select(layer.name, k);
   layers.reveal(layer.name);
 }
 
 function close({ layer = null }) {
   unit.close();
+  examples.clear();
   layers.select(null, -1);
   if (layer !== null) mend();
 }
@@ -283,7 +290,7 @@ addEventListener("keydown", keys);
 dark.addEventListener("change", () => {
   paper.repaint();
   showMaps(maps);
-  for (const view of [placed, mistakes]) view.repaint();
+  for (const view of [explain, placed, mistakes]) view.repaint();
 });
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();

@@ -16,6 +16,10 @@ from glyphscope.errors import GlyphscopeError, NotFound
 from service.analysis.job import Answer, Job
 
 
+def send_ready(pipe: Connection) -> None:
+    pipe.send_bytes(b"ready")
+
+
 def send_job(pipe: Connection, job: Job) -> None:
     pixels = job.pixels
     head = {

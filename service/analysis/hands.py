@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Protocol
@@ -22,6 +23,9 @@ from service.supervisor import python_path
 
 COMMAND = (sys.executable, "-P", "-m", "service.analysis.process")
 
+START_SECONDS = 180.0
+"""It imports PyTorch and Captum first: seconds, but minutes where everything starts at once."""
+
 logger = logging.getLogger("glyphscope.service")
 
 
@@ -30,6 +34,8 @@ class DeadlinePassed(Exception):
 
 
 class Hand(Protocol):
+    def start(self) -> None: ...
+
     def run(self, job: Job, seconds: float) -> Answer: ...
 
     def close(self) -> None: ...
@@ -48,18 +54,25 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
+    def start(self) -> None:
+        if self._pipe is None:
+            pipe = self._launch()
+            with self._dying("while it started"):
+                if not pipe.poll(START_SECONDS):
+                    raise EOFError
+                pipe.recv_bytes()
+
     def run(self, job: Job, seconds: float) -> Answer:
-        pipe = self._pipe or self._start()
-        try:
+        self.start()
+        with self._dying(f"during {job.task}"):
+            pipe = self._pipe
+            if pipe is None:
+                raise EOFError
             send_job(pipe, job)
             if not pipe.poll(seconds):
                 self.close()
                 raise DeadlinePassed
             return receive_answer(pipe)
-        except (EOFError, OSError) as error:
-            self.close()
-            logger.warning("the process that analyses ended during %s", job.task)
-            raise Busy("the process that works this out ended; try again in a moment") from error
 
     def close(self) -> None:
         with self._closing:
@@ -72,7 +85,16 @@ class Child:
             if pipe is not None:
                 pipe.close()
 
-    def _start(self) -> Connection:
+    @contextmanager
+    def _dying(self, when: str) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            self.close()
+            logger.warning("the process that analyses ended %s", when)
+            raise Busy("the process that works this out ended; try again in a moment") from error
+
+    def _launch(self) -> Connection:
         self._pipe, theirs = Pipe()
         with theirs:
             # A session of its own: Ctrl+C in the terminal is for the server, which then ends this.
@@ -91,6 +113,9 @@ class Here:
 
     def __init__(self, perform: Callable[[Job], Answer]) -> None:
         self._perform = perform
+
+    def start(self) -> None:
+        pass
 
     def run(self, job: Job, seconds: float) -> Answer:
         return self._perform(job)

@@ -6,13 +6,14 @@ python -m service.analysis.process FD       FD: the pipe's end, inherited
 import logging
 import os
 import sys
+from importlib import import_module
 from multiprocessing.connection import Connection
 
 import torch
 
 from glyphscope.errors import GlyphscopeError
 from glyphscope.store import Store
-from service.analysis.channel import receive_job, send_answer, send_error
+from service.analysis.channel import receive_job, send_answer, send_error, send_ready
 from service.analysis.tasks import perform
 from service.analysis.workshop import Workshop
 from service.device import resolve_device
@@ -31,7 +32,11 @@ def main() -> None:
     os.nice(NICE)
     torch.set_num_threads(settings.threads)
     workshop = Workshop(Store(settings.store), resolve_device(settings.device), settings.max_loaded)
-    serve(Connection(int(sys.argv[1])), workshop)
+    # What the library imports with the first attribution; nobody should wait for it then.
+    import_module("captum.attr")
+    pipe = Connection(int(sys.argv[1]))
+    send_ready(pipe)
+    serve(pipe, workshop)
 
 
 def serve(pipe: Connection, workshop: Workshop) -> None:

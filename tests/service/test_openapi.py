@@ -45,6 +45,13 @@ async def test_every_route_is_told_of(document: Document) -> None:
         ("post", "/v1/models/{model}/embedding"),
         ("get", "/v1/models/{model}/confusions"),
         ("get", "/v1/models/{model}/confusions/{truth}/{answer}"),
+        ("get", "/v1/models/{model}/attributions"),
+        ("post", "/v1/models/{model}/attributions"),
+        ("get", "/v1/models/{model}/layers/{layer}/units/{unit}/examples"),
+        ("get", "/v1/models/{model}/layers/{layer}/units/{unit}/examples.png"),
+        ("post", "/v1/models/{model}/adversarials"),
+        ("post", "/v1/models/{model}/inversions"),
+        ("get", "/v1/models/{model}/comparisons/{other}"),
         ("post", "/v1/models/{model}/classify"),
         ("post", "/v1/models/{model}/activations"),
         ("post", "/v1/models/{model}/maximisations"),
@@ -91,10 +98,14 @@ async def test_every_example_of_a_request_is_answered(
         content = operation.get("requestBody", {}).get("content", {})
         for example in content.get("application/json", {}).get("examples", {}).values():
             url = path.replace("{model}", "mnist").replace("{version}", "1")
-            answer = await client.request(method, url, json=example["value"])
+            # The rest have defaults; fewer steps are enough to see that a request is understood.
+            query: dict[str, Any] = (
+                {"layer": "act1", "steps": 4} if path.endswith("/inversions") else {}
+            )
+            answer = await client.request(method, url, json=example["value"], params=query)
             assert answer.status_code in (200, 201), (path, answer.text)
             sent += 1
-    assert sent == 3 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 3
+    assert sent == 6 * len(examples.INPUTS) + len(examples.MAXIMISATIONS) + 3
 
 
 async def test_the_picture_of_the_examples_is_a_digit(client: httpx.AsyncClient) -> None:
@@ -113,6 +124,12 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "layers": schemas.Layers,
     "predictions": schemas.Predictions,
     "activations": schemas.Activations,
+    "methods": schemas.Methods,
+    "attributions": schemas.Attributions,
+    "unit_examples": schemas.Examples,
+    "adversarials": schemas.Adversarials,
+    "inversions": schemas.Inversions,
+    "comparison": schemas.Comparison,
     "units": schemas.Units,
     "embedding": schemas.Embedding,
     "places": schemas.Places,

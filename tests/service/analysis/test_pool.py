@@ -26,6 +26,7 @@ CHILD = """
 import json, os, sys, time
 from multiprocessing.connection import Connection
 pipe = Connection(int(sys.argv[1]))
+pipe.send_bytes(b"ready")
 while True:
     task = json.loads(pipe.recv_bytes())["task"]
     pipe.recv_bytes()
@@ -128,6 +129,9 @@ class Gate:
         self.open = threading.Event()
         self.taken: list[str] = []
 
+    def start(self) -> None:
+        pass
+
     def run(self, job: Job, seconds: float) -> Answer:
         self.taken.append(job.task)
         assert self.open.wait(60)
@@ -160,6 +164,25 @@ async def test_a_job_that_waits_too_long_is_given_up() -> None:
         assert found.status_code == 504
     analyses.close()
     assert "second" not in gate.taken
+
+
+async def test_a_start_that_fails_is_tried_again() -> None:
+    class Late(Here):
+        starts = 0
+
+        def start(self) -> None:
+            self.starts += 1
+            if self.starts == 1:
+                raise Busy("not yet")
+
+    late = Late(lambda job: Answer(b"", "text/plain"))
+    analyses = Analyses([late], max_waiting=8, seconds=60)
+    with pytest.raises(Busy, match="not yet"):
+        await analyses.run(JOB)
+    await analyses.run(JOB)
+    await analyses.run(JOB)
+    assert late.starts == 2
+    analyses.close()
 
 
 async def test_as_many_at_once_as_there_are_hands() -> None:
