@@ -4,7 +4,7 @@ import asyncio
 import functools
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
@@ -17,15 +17,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from glyphscope.errors import GlyphscopeError
-from service import openapi
+from service import connection, openapi
 from service.express.desk import Desk
 from service.express.head import find_head
 from service.express.protocol import KEY
+from service.lifecycle import Lifecycle
 from service.logs import configure_logging
 from service.middleware.access_log import AccessLog
+from service.middleware.admission import Admission
 from service.middleware.body_limit import BodyLimit
 from service.middleware.boundary import Boundary
 from service.middleware.compress import Compress
+from service.middleware.deadline import Deadline
 from service.middleware.decompress import Decompress
 from service.middleware.deprecated import Deprecated
 from service.middleware.head import Head
@@ -70,11 +73,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        with told_to_stop(runtime.stopping):
+        with told_to_stop(runtime.stop), told_to_look(runtime.watcher.wake):
             try:
                 await runtime.start()
-                head = await find_head(_middleware(settings))
-                yield {KEY: Desk(runtime, head)} if head else {}
+                head = await find_head(_middleware(settings, runtime.lifecycle))
+                desk = {KEY: Desk(runtime, head)} if head else {}
+                yield {connection.KEY: _limits(settings, runtime.lifecycle), **desk}
             finally:
                 await runtime.close()
 
@@ -83,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=openapi.DESCRIPTION,
         version=openapi.VERSION,
         lifespan=lifespan,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, runtime.lifecycle),
         exception_handlers=dict.fromkeys(ANSWERED, handle),
         docs_url=None,
         redoc_url=None,
@@ -141,7 +145,7 @@ ANSWERED: tuple[type[Exception], ...] = (
 """All else is caught by ``Boundary``, which is outside of the routes."""
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
     """From the outside in."""
     cors = Middleware(
         CORSMiddleware,
@@ -156,6 +160,13 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(AccessLog),
         *([cors] if settings.cors_origins else []),
         Middleware(Boundary),
+        Middleware(
+            Admission,
+            lifecycle=lifecycle,
+            max_requests=settings.max_requests,
+            max_bytes=settings.max_waiting_bytes,
+        ),
+        Middleware(Deadline, lifecycle=lifecycle, seconds=settings.request_deadline_seconds),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         Middleware(Decompress, max_bytes=settings.max_body_bytes),
         Middleware(Head),
@@ -164,9 +175,32 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
+def _limits(settings: Settings, lifecycle: Lifecycle) -> connection.Limits:
+    return connection.Limits(
+        settings.header_seconds,
+        settings.request_deadline_seconds,
+        settings.max_connections,
+        lifecycle,
+    )
+
+
 @contextmanager
-def told_to_stop(event: asyncio.Event) -> Iterator[None]:
-    """Set the event as soon as the process gets its signal.
+def told_to_look(look: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP: look at the store now. Nothing is restarted, dropped or reloaded that is the same."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, look)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+@contextmanager
+def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
+    """Tell as soon as the process gets its signal.
 
     uvicorn tells an app only after the last request is answered, which is too late for requests
     that wait for something.
@@ -178,7 +212,7 @@ def told_to_stop(event: asyncio.Event) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def stop(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(event.set)
+        loop.call_soon_threadsafe(tell)
         previous = before[signal.Signals(number)]
         if callable(previous):
             previous(number, frame)

@@ -4,6 +4,7 @@ import errno
 import functools
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,9 +19,10 @@ from service.device import resolve_device, share_devices
 from service.express.protocol import Protocol
 from service.listeners import BACKLOG, listen
 from service.logs import configure_logging
+from service.server import Server
 from service.settings import Settings, load_settings
 from service.supervisor import Supervisor
-from service.workers import Workers
+from service.workers import Beat, Workers
 
 SLACK = 5.0
 """Seconds that a process may take to end after its last request."""
@@ -62,33 +64,52 @@ def run(settings: Settings, *, with_worker: bool) -> None:
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     resolve_device(settings.device)
-    # Made here where it runs here, so that what is wrong with it is said before anything starts.
-    application = create_app(settings) if settings.workers == 1 else None
     with ExitStack() as stack:
-        listeners = _listen(settings)
-        for listener in listeners:
+        listeners = _listen(settings, settings.port, settings.workers)
+        admin = _listen(settings, settings.admin_port, 1) if settings.admin_port is not None else []
+        for listener in [*listeners, *admin]:
             stack.enter_context(listener)
+        if admin:
+            settings = settings.model_copy(update={"admin_port": admin[0].getsockname()[1]})
+        # Made here where it runs here, so that what is wrong with it is said before more starts.
+        application = create_app(settings) if settings.workers == 1 else None
         stack.enter_context(Supervisor(settings.environment()) if with_worker else nullcontext())
+        for listener in admin:
+            typer.echo(f"Glyphscope, admin: {_url(listener)}", err=True)
         typer.echo(f"Glyphscope: {_url(listeners[0])}  (Ctrl+C stops it)", err=True)
         if application is not None:
-            serve_here(application, settings, listeners[0])
+            serve_here(application, settings, [listeners[0], *admin])
             return
-        serve_one = functools.partial(_serve_one, settings)
-        workers = Workers(serve_one, listeners, settings.drain_seconds + SLACK, "service.app")
+        serve_one = functools.partial(_serve_one, settings, admin)
+        patience = settings.drain_delay_seconds + settings.drain_seconds + SLACK
+        workers = Workers(
+            serve_one, listeners, patience, "service.app", settings.hang_seconds, admin
+        )
         code = workers.run()
     raise typer.Exit(code)
 
 
-def _serve_one(settings: Settings, index: int, listener: socket.socket) -> None:
+def _serve_one(
+    settings: Settings,
+    admin: Sequence[socket.socket],
+    index: int,
+    listener: socket.socket,
+    beat: Beat,
+) -> None:
     """One of several processes."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     configure_logging(settings.log_level)
     own = settings.model_copy(update={"device": share_devices(settings.device, index)})
-    serve_here(create_app(own), own, listener)
+    serve_here(create_app(own), own, [listener, *admin], beat)
 
 
-def serve_here(application: FastAPI, settings: Settings, listener: socket.socket) -> None:
+def serve_here(
+    application: FastAPI,
+    settings: Settings,
+    listeners: list[socket.socket],
+    beat: Beat = lambda: None,
+) -> None:
     config = uvicorn.Config(
         application,
         backlog=BACKLOG,
@@ -99,19 +120,21 @@ def serve_here(application: FastAPI, settings: Settings, listener: socket.socket
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    lifecycle = application.state.runtime.lifecycle
+    Server(config, lifecycle, settings.drain_delay_seconds, beat).run(sockets=listeners)
 
 
-def _listen(settings: Settings) -> list[socket.socket]:
+def _listen(settings: Settings, port: int, count: int) -> list[socket.socket]:
     try:
-        return listen(settings.host, settings.port, settings.workers)
+        return listen(settings.host, port, count)
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
             reason = "the port is in use; choose another with --port, or stop what listens there"
-        fail(f"cannot listen on {settings.host}:{settings.port}: {reason}", code=1)
+        fail(f"cannot listen on {settings.host}:{port}: {reason}", code=1)
 
 
 def _leave(*_: object) -> NoReturn:

@@ -18,6 +18,7 @@ from service.analysis.pool import Analyses, make_analyses
 from service.device import resolve_device
 from service.engine import Engine
 from service.jobs import Jobs
+from service.lifecycle import Lifecycle
 from service.maximisations import Maximisations
 from service.model import Model
 from service.oip.statistics import Statistics
@@ -52,6 +53,7 @@ class Runtime:
     analyses: Analyses
     shadow: Shadow
     presence: Presence
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
     started: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is told to stop: whoever waits for a maximisation stops waiting."""
@@ -96,8 +98,14 @@ class Runtime:
             "serving": self.registry.serving(),
             "refused": self.registry.refused(),
             "waiting_images": self.engine.waiting,
+            "lifecycle": self.lifecycle.report(),
             "shadow": self.shadow.report(),
         }
+
+    def stop(self) -> None:
+        """Told to end: readiness says so, and whoever waits for a maximisation stops waiting."""
+        self.lifecycle.stopping = True
+        self.stopping.set()
 
     async def close(self) -> None:
         await self.watcher.close()

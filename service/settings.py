@@ -102,9 +102,34 @@ class Settings(BaseSettings):
         int | None,
         Field(ge=0, le=65535, description="admin calls are taken on this port alone; 0 is any"),
     ] = None
+    request_deadline_seconds: Annotated[
+        float, Field(gt=0, description="from a request's first header to its answer; then 504")
+    ] = 30.0
+    header_seconds: Annotated[
+        float, Field(gt=0, description="for the headers of a request; then 408")
+    ] = 10.0
+    keep_alive_seconds: Annotated[
+        int, Field(ge=1, description="an idle connection stays open; longer than a proxy's does")
+    ] = 75
+    max_requests: Annotated[
+        int, Field(ge=1, description="at once, a process; more are answered 503")
+    ] = 512
+    max_connections: Annotated[
+        int, Field(ge=1, description="open, a process; on more of them only health is answered")
+    ] = 1024
+    max_waiting_bytes: Annotated[
+        int, Field(ge=1024, description="of bodies being answered, a process; more are 503")
+    ] = 512 * 1024 * 1024
+    drain_delay_seconds: Annotated[
+        float,
+        Field(ge=0, description="after SIGTERM still serve all, not ready, while balancers notice"),
+    ] = 0.0
     drain_seconds: Annotated[
         int, Field(ge=1, description="how long running requests may finish after SIGTERM")
     ] = 10
+    hang_seconds: Annotated[
+        float, Field(ge=1, description="a process whose event loop is silent so long is replaced")
+    ] = 30.0
 
     @classmethod
     def settings_customise_sources(

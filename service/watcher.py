@@ -4,6 +4,7 @@ Stat signatures, since a store may lie on a network drive where nothing else tel
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -60,20 +61,22 @@ class Watcher:
             self._shown = document, time.monotonic()
 
     async def _run(self) -> None:
+        due = 0.0
         while True:
             try:
-                await self._registry.retry()
-                self._registry.look(await asyncio.to_thread(self._changed))
+                if self._woken.is_set() or time.monotonic() >= due:
+                    self._woken.clear()
+                    due = time.monotonic() + self._seconds
+                    await self._registry.retry()
+                    self._registry.look(await asyncio.to_thread(self._changed))
                 self.show()
             except Exception:
                 # A store or a state folder that is away comes back or does not; what is in memory
                 # is served on.
                 logger.exception("the store cannot be looked at")
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._seconds)
-            except TimeoutError:
-                continue
-            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                pause = min(self._seconds, PRESENCE_SECONDS)
+                await asyncio.wait_for(self._woken.wait(), pause)
 
     def _changed(self) -> list[str]:
         names = self._registry.store.names()

@@ -9,8 +9,9 @@ import urllib.parse
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.connection import Connection, refusal
 from service.express.desk import Desk
 from service.express.ticket import Ticket
 from service.scores import Scores
@@ -19,7 +20,7 @@ KEY = "express"
 """Under which the application's lifespan leaves its desk; without one nothing is taken."""
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._desk: Desk | None = self.app_state.get(KEY)
@@ -50,6 +51,14 @@ class Protocol(HttpToolsProtocol):
         assert self._desk is not None
         if not self._desk.submit(ticket):
             self._hand_over(ticket)
+
+    def too_slow(self) -> None:
+        if isinstance(self.cycle, Ticket) and self.cycle.more_body:
+            seconds = self.limits.request_seconds
+            self.transport.write(refusal(504, f"the body did not come within {seconds:g} s"))
+            self.transport.close()
+        else:
+            super().too_slow()
 
     def _ticket(self) -> Ticket | None:
         """One at a time: what is pipelined behind it waits in uvicorn's own line."""

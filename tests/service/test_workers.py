@@ -1,5 +1,7 @@
 """Real processes: replaced when they die, ended with their parent, none after a bad start."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -16,25 +18,30 @@ from service.workers import STARTUP_FAILURE
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
-import os, signal, sys
+import contextlib, os, select, signal, sys
 from service.listeners import listen
 from service.workers import Workers
 
-def serve(index, listener):
+def serve(index, listener, beat):
     # Answers each connection with its process id.
+    if sys.argv[1] == "crash" and os.path.exists("crash"):
+        sys.exit(1)
+    if sys.argv[1] == "hang":
+        beat()  # and never again
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if sys.argv[1] == "refuse":
         sys.exit(3)
     if sys.argv[1] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    while True:
-        with listener.accept()[0] as connection:
+    listener.setblocking(False)
+    while select.select([listener], [], []):
+        with contextlib.suppress(BlockingIOError), listener.accept()[0] as connection:
             connection.sendall(str(os.getpid()).encode())
 
 if __name__ == "__main__":
     listeners = listen("127.0.0.1", 0, 2)
     print(listeners[0].getsockname()[1], flush=True)
-    sys.exit(Workers(serve, listeners, 0.5 if sys.argv[1] == "deaf" else 60, "json").run())
+    sys.exit(Workers(serve, listeners, 0.5 if sys.argv[1] == "deaf" else 60, "json", 1).run())
 """
 
 Run = Callable[[str], tuple["subprocess.Popen[str]", int]]
@@ -54,6 +61,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
         )
         started.append(process)
         assert process.stdout is not None
@@ -70,11 +78,11 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def ask(port: int) -> int:
-    """The process id of who answers, 0 where the connection breaks."""
+    """The process id of who answers, 0 where the connection breaks or is refused."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             return int(connection.recv(100) or 0)
-    except ConnectionError:
+    except (ConnectionError, ValueError):
         return 0
 
 
@@ -110,6 +118,46 @@ def test_a_killed_one_is_replaced(run: Run, wait_for: WaitFor) -> None:
 
     wait_for(replaced)
     process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+
+
+def test_a_silent_one_is_replaced(run: Run, wait_for: WaitFor, alive: Alive) -> None:
+    process, port = run("hang")
+    seen: set[int] = set()
+
+    def replaced() -> bool:
+        seen.add(ask(port))
+        return len(seen - {0}) > 2
+
+    wait_for(replaced)
+    process.terminate()
+    assert process.wait(60) == 0
+    assert not any(alive(pid) for pid in seen - {0})
+
+
+def test_a_place_that_stays_empty_says_so(run: Run, wait_for: WaitFor, tmp_path: Path) -> None:
+    process, port = run("crash")
+    pids = ask_both(port, wait_for)
+    (tmp_path / "crash").touch()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    told: list[bytes] = []
+
+    def refused() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            with contextlib.suppress(OSError), connection.makefile("rb") as answer:
+                told.append(answer.read())
+        return b"503" in b"".join(told)
+
+    wait_for(refused)
+    head, _, body = told[-1].partition(b"\r\n\r\n")
+    assert b"Retry-After: 1" in head
+    assert b"Connection: close" in head
+    assert json.loads(body)["status"] == 503
+    (tmp_path / "crash").unlink()
+    assert not ask_both(port, wait_for) & pids
+    process.terminate()
     assert process.wait(60) == 0
 
 
