@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 from clients import tables
 from clients.answers import Prediction
+from clients.cli_admin import load, promote, status, unload
 from clients.cli_maximise import maximise
 from clients.client import DEFAULT_URL, Client
 from clients.errors import InvalidFile
@@ -121,6 +122,8 @@ def _npz(values: dict[str, Any]) -> bytes:
 WRITERS: dict[str, Callable[[dict[str, Any]], bytes]] = {".npz": _npz, ".safetensors": save}
 
 app.command()(maximise)
+for command in (status, promote, load, unload):
+    app.command()(command)
 
 
 def main() -> None:

@@ -85,6 +85,28 @@ class Client:
         answer = self._connection.json("GET", f"{_base(model)}/layers")
         return _member(list[Layer], answer, "layers")
 
+    def status(self) -> dict[str, Any]:
+        """How the service is, as GET /v1/status has it."""
+        return read(dict[str, Any], self._connection.json("GET", "/v1/status"))
+
+    def promote(
+        self, model: str, version: int, alias: str = "production", *, admin_key: str
+    ) -> dict[str, Any]:
+        """Let an alias name a version, forwards or back. ``late`` in the answer lists processes
+        that need a moment longer."""
+        path = f"{_base(model)}/aliases/{quote(alias, safe='')}"
+        return self._administer("PUT", path, admin_key, json={"version": version})
+
+    def load(self, model: str, version: int, *, admin_key: str) -> dict[str, Any]:
+        return self._administer("POST", f"{_base(model)}/versions/{version}/load", admin_key)
+
+    def unload(self, model: str, version: int, *, admin_key: str) -> dict[str, Any]:
+        return self._administer("POST", f"{_base(model)}/versions/{version}/unload", admin_key)
+
+    def _administer(self, method: str, path: str, key: str, **sent: Any) -> dict[str, Any]:
+        answer = self._connection.json(method, path, headers={"X-Admin-Key": key}, **sent)
+        return read(dict[str, Any], answer)
+
     def classify(
         self,
         model: str,

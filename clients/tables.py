@@ -1,6 +1,7 @@
 """Answers as tables for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -27,6 +28,60 @@ def models(found: Sequence[Model]) -> Table:
 
 def refusals(found: Sequence[Model]) -> list[str]:
     return [f"refused: {one.reason}" for model in found for one in model.broken]
+
+
+def processes(status: Mapping[str, Any]) -> Table:
+    table = _table("process", "device", "ready", "images waiting >", "requests >", "in memory")
+    for one in status["processes"]:
+        table.add_row(
+            f"{one['host']}-{one['pid']}",
+            one["device"],
+            "yes" if one["ready"] else "stopping",
+            str(one["waiting_images"]),
+            str(one["requests"]),
+            ", ".join(one["loaded"]) or "-",
+        )
+    return table
+
+
+def serving(status: Mapping[str, Any]) -> Table:
+    table = _table("model", "versions", "serving", "canary", "shadow", "disagree >", "pinned")
+    for model in status["models"]:
+        rollout = model["rollout"]
+        table.add_row(
+            model["name"],
+            ", ".join(map(str, model["versions"])),
+            ", ".join(f"{alias} = {version}" for alias, version in model["serving"].items()) or "-",
+            _share(rollout["canary"]),
+            _share(rollout["shadow"]),
+            _disagreement(model["comparisons"]),
+            ", ".join(map(str, rollout["pinned"])) or "-",
+        )
+    return table
+
+
+def troubles(status: Mapping[str, Any]) -> list[str]:
+    """What an operator should look at."""
+    found = []
+    for model in status["models"]:
+        found += [
+            f"{model['name']}: {held['alias']} names {held['wanted']}, {held['serving']} serves: "
+            f"{held['reason']}"
+            for held in model["held"]
+        ]
+        found += [f"refused: {one['reason']}" for one in model["broken"]]
+    return found
+
+
+def _share(share: Mapping[str, Any] | None) -> str:
+    return f"{share['percent']:g}% to {share['to']}" if share else "-"
+
+
+def _disagreement(rows: Sequence[Mapping[str, Any]]) -> str:
+    compared = sum(row["compared"] for row in rows)
+    if not compared:
+        return "-"
+    return f"{sum(row['disagreements'] for row in rows)} of {compared}"
 
 
 def layers(found: Sequence[Layer]) -> Table:

@@ -31,7 +31,7 @@ class Lifecycle:
         return {
             "requests": self.requests,
             "body_bytes": self.body_bytes,
-            "refused": self.refused,
+            "refused_requests": self.refused,
             "passed_deadlines": self.passed_deadlines,
             "left_clients": self.left_clients,
         }

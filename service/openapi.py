@@ -176,6 +176,7 @@ READINESS: Responses = {
         },
     ),
 }
+STATUS: Responses = {200: _json(schemas.Status, "Of all processes")}
 MODELS: Responses = {200: _json(schemas.Models, "By name", examples.ANSWERS["models"])}
 MANIFEST: Responses = {
     200: {"description": "manifest.json, and `digest`", "model": dict[str, Any]},

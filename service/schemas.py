@@ -209,6 +209,60 @@ class HeldModel(HeldAlias):
     model: str
 
 
+class ServingProcess(Shape):
+    host: str
+    pid: int
+    started: str
+    ready: bool = Field(description="false once it was told to stop")
+    device: str
+    loaded: list[str]
+    refused: dict[str, str] = Field(description="versions it could not load, with the reason")
+    waiting_images: int
+    requests: int = Field(description="being answered, those on the short way aside")
+    body_bytes: int = Field(description="of their bodies")
+    refused_requests: int = Field(description="with 503, since it started")
+    passed_deadlines: int
+    left_clients: int
+
+
+class Comparison(Shape):
+    serving: str
+    shadow: str
+    compared: int
+    disagreements: int
+    dropped: int = Field(description="not compared: too many waited")
+    incomparable: int = Field(description="not compared: the two networks take other pictures")
+    failed: int
+
+
+class ModelStatus(Shape):
+    name: str
+    versions: list[int]
+    aliases: dict[str, int]
+    serving: dict[str, int]
+    held: list[HeldAlias]
+    rollout: Rollout
+    comparisons: list[Comparison]
+    broken: list[BrokenVersion]
+
+
+class JobsStatus(Shape):
+    open: int
+    workers: int
+    cached: int = Field(description="maximisations whose pictures are kept")
+    cache_bytes: int
+
+
+class Status(Shape):
+    version: str
+    started: str
+    uptime_seconds: float
+    device: str
+    processes: list[ServingProcess]
+    models: list[ModelStatus]
+    jobs: JobsStatus
+
+
 class Readiness(Shape):
     status: Literal["ready", "not ready"]
     reasons: list[str]

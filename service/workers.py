@@ -104,6 +104,7 @@ class Workers:
         self._context = _context(preload)
         self._wake, self._wakes = os.pipe()
         self._stopping = False
+        self._served = False  # any of them, ever
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT. SIGHUP is passed on. Returns an exit code."""
@@ -151,6 +152,7 @@ class Workers:
                 place.alive()
             except (EOFError, OSError):  # it ends; the sentinel will say so
                 place.beats = None
+            self._served = self._served or place.ready
             if place.silent(self._hang_seconds) < 0:
                 logger.warning("serving process %d is silent; killing it", place.index)
                 place.process.kill()
@@ -189,7 +191,7 @@ class Workers:
             place.empty_since = place.empty_since or time.monotonic()
             if self._stopping:
                 continue
-            if code == STARTUP_FAILURE:
+            if code == STARTUP_FAILURE and not self._served:
                 logger.error("serving process %d could not start; stopping", place.index)
                 return STARTUP_FAILURE
             logger.warning("serving process %d ended with %s; replacing it", place.index, code)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -53,21 +53,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """``serve(store)`` runs a real glyphscope-serve with its worker and returns its address."""
+    """``serve(store)`` runs a real glyphscope-serve with its worker and returns its address.
+    Further settings by their names."""
     with ExitStack() as stack:
 
-        def serve(store: Path | None = None) -> str:
+        def serve(store: Path | None = None, **settings: str) -> str:
             chosen = [] if store is None else ["--store", str(store)]
             state = tmp_path_factory.mktemp("state")
             options = ["--port", "0", "--state", str(state), *chosen]
-            return stack.enter_context(_running([sys.executable, "-m", "service.cli", *options]))
+            command = [sys.executable, "-m", "service.cli", *options]
+            return stack.enter_context(_running(command, settings))
 
         yield serve
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[str]:
+def _running(command: list[str], settings: Mapping[str, str]) -> Iterator[str]:
     environment = {name: v for name, v in os.environ.items() if not name.startswith("GLYPHSCOPE_")}
+    environment |= {f"GLYPHSCOPE_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

@@ -35,6 +35,7 @@ async def test_every_route_is_told_of(document: Document) -> None:
     assert found == {
         ("get", "/health/live"),
         ("get", "/health/ready"),
+        ("get", "/v1/status"),
         ("get", "/v1/models"),
         ("get", "/v1/models/{model}"),
         ("get", "/v1/models/{model}/layers"),

@@ -121,6 +121,7 @@ def test_a_killed_one_is_replaced(run: Run, wait_for: WaitFor) -> None:
     assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_silent_one_is_replaced(run: Run, wait_for: WaitFor, alive: Alive) -> None:
     process, port = run("hang")
     seen: set[int] = set()
@@ -135,6 +136,7 @@ def test_a_silent_one_is_replaced(run: Run, wait_for: WaitFor, alive: Alive) -> 
     assert not any(alive(pid) for pid in seen - {0})
 
 
+@pytest.mark.slow
 def test_a_place_that_stays_empty_says_so(run: Run, wait_for: WaitFor, tmp_path: Path) -> None:
     process, port = run("crash")
     pids = ask_both(port, wait_for)
