@@ -87,26 +87,6 @@ class Registry:
                 return found
         return await self._answer(text, plan)
 
-    def at_hand(self, text: str, request_id: str) -> Model | None:
-        """What ``route`` would return at once. None where it would wait or raise, and where the
-        answer is to be compared with another version's."""
-        try:
-            plan = self._plan(text)
-            ref, rollout = self._choose(text, plan), plan.rollout
-        except GlyphscopeError:
-            return None
-        if rollout.shadow is not None:
-            return None
-        name, alias = alias_of(text)
-        if rollout.canary is not None and alias == PRODUCTION:
-            found = self._sampled(name, rollout, rollout.canary, request_id)
-            if found is not None:
-                return found
-        current = self._current(ref)
-        if current is not None and alias is not None and ref == plan.ref:
-            self._served.put(name, alias, ref.version)
-        return current
-
     def shadow(self, text: str, request_id: str) -> Model | None:
         """The version to compare this request's answer with, in its share of production's."""
         name, alias = alias_of(text)
