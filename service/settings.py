@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     ] = None
     request_deadline_seconds: Annotated[
         float, Field(gt=0, description="from a request's first header to its answer; then 504")
-    ] = 30.0
+    ] = 90.0
     header_seconds: Annotated[
         float, Field(gt=0, description="for the headers of a request; then 408")
     ] = 10.0

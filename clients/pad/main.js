@@ -24,6 +24,7 @@ import { Placed } from "/pad/placed.js";
 import { Trouble } from "/pad/trouble.js";
 import { Unit } from "/pad/unit.js";
 import { Views } from "/pad/views.js";
+import { watch } from "/pad/watch.js";
 
 const $ = (id) => document.getElementById(id);
 const parts = (ids) => Object.fromEntries(Object.entries(ids).map(([key, id]) => [key, $(id)]));
@@ -149,12 +150,35 @@ function refuse(error) {
 async function start() {
   await guarded(null, async () => {
     models = await api.models();
-    switcher.build($("models"), models, ({ name }) => go({ ...(model && here()), model: name }));
+    choices();
     offer();
-    switcher.build($("models"), models, ({ name }) => go({ model: name }));
-    switcher.mark($("models"), bare(model?.name));
     await follow();
   });
+}
+
+function choices() {
+  switcher.build($("models"), models, ({ name }) => go({ ...(model && here()), model: name }));
+  switcher.mark($("models"), model?.name, models);
+}
+
+/** Others than before are served. Another version of the model that is looked at is taken at once:
+ * the drawing stays and is asked again. */
+async function renew(found) {
+  const before = model && serving(model.name);
+  models = found;
+  choices();
+  if (model && serving(model.name) === before) return;
+  await guarded(null, async () => {
+    if (model) await take(model.name);
+    await follow();
+  });
+}
+
+/** The version that answers under a name, null where there is none. */
+function serving(name) {
+  const [plain, alias] = name.split("@");
+  const found = models.find((one) => one.name === plain);
+  return found ? switcher.version(found, alias) : null;
 }
 
 /** The panel works without: the service then chooses the method. */
@@ -193,13 +217,13 @@ async function follow() {
 /** Asks for the layers first, so that a model that cannot be had leaves all as it was. */
 async function take(name) {
   const mine = (turn += 1);
-  const listed = await api.layers(name).finally(() => switcher.mark($("models"), bare(model?.name)));
+  const listed = await api.layers(name).finally(() => switcher.mark($("models"), model?.name, models));
   if (mine !== turn) return false;
   model = { ...models.find((one) => one.name === bare(name)), name };
   classify.forget();
   look.forget();
   close({});
-  switcher.mark($("models"), bare(name));
+  switcher.mark($("models"), name, models);
   document.title = `${name} · Glyphscope`;
   answer.prepare(model.labels);
   layers.build(listed.filter((layer) => layer.activations), model.labels);
@@ -305,3 +329,4 @@ openImages(
 );
 document.documentElement.style.setProperty("--ramp", stops());
 start();
+watch(api.models, renew);
