@@ -225,7 +225,7 @@ class ServingProcess(Shape):
     left_clients: int
 
 
-class Comparison(Shape):
+class ShadowComparison(Shape):
     serving: str
     shadow: str
     compared: int
@@ -242,7 +242,7 @@ class ModelStatus(Shape):
     serving: dict[str, int]
     held: list[HeldAlias]
     rollout: Rollout
-    comparisons: list[Comparison]
+    comparisons: list[ShadowComparison]
     broken: list[BrokenVersion]
 
 
