@@ -49,16 +49,32 @@ def publish(
     spec = experiment.input_spec(recipe, train)
     network = experiment.trained(run, spec)
     draft = _draft(run, evaluation, network, spec, (len(train), len(validation)), name)
+    test = data.load(recipe.test or recipe.dataset, "test", root)
+    history = (run.folder / "history.json").read_bytes()
+    return show(store, draft, network, validation, test, history, alias, progress)
+
+
+def show(
+    store: Store,
+    draft: Manifest,
+    network: Network,
+    validation: Split,
+    test: Split,
+    history: bytes,
+    alias: str | None,
+    progress: Progress,
+) -> Manifest:
+    """``draft`` is all but the version, which the store gives, and what is known of model.onnx."""
+    spec = draft.input
     known = onnx_export.properties(spec, draft.labels.names, draft.calibration.temperature)
     onnx = onnx_export.export(network, properties=known)
     parity = validation.take(torch.arange(min(PARITY_IMAGES, len(validation))))
     draft = draft.model_copy(
         update={"onnx": onnx_export.check(onnx, network, _inputs(parity, spec))}
     )
-    test = data.load(recipe.test or recipe.dataset, "test", root)
     files = {
         m.ONNX: onnx,
-        m.HISTORY: (run.folder / "history.json").read_bytes(),
+        m.HISTORY: history,
         **test_files.collect(network, spec, test, draft.calibration, progress),
     }
 
@@ -78,7 +94,6 @@ def _draft(
     images: tuple[int, int],
     name: str | None,
 ) -> Manifest:
-    """All but the version, which the store gives, and what is known of model.onnx."""
     recipe = run.recipe
     split = public_name(evaluation.metrics.split)
     return Manifest(

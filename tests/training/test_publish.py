@@ -12,6 +12,7 @@ from glyphscope.errors import Conflict, InvalidInput
 from glyphscope.store import Store
 from training import evaluate, experiment, recipe
 from training.publish import public_name, publish
+from training.republish import republish
 from training.run import Run
 
 CPU = torch.device("cpu")
@@ -138,3 +139,47 @@ def test_here_has_a_name_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path / "photos")
     assert public_name("folder:.") == "folder:photos"
+
+
+def test_a_version_is_published_again_with_the_same_network(
+    published: Path, colours: Path, tmp_path: Path
+) -> None:
+    """As an old version is, which carries its weights and little else."""
+    before = checkpoint.load(published)
+    assert before.manifest.training is not None
+    where = {**before.manifest.training.recipe, "dataset": f"npz:{colours}"}
+    training = before.manifest.training.model_copy(update={"recipe": where})
+    old = before.manifest.model_copy(update={"training": training, "onnx": None})
+    store = Store(tmp_path)
+    store.publish(
+        "colours",
+        lambda folder, version: checkpoint.write(
+            folder, old.model_copy(update={"version": version}), before.network, {}
+        ),
+    )
+    assert republish("colours@1", store, colours.parent, None, "production").ref == "colours@2"
+    after = checkpoint.load(store.path(store.resolve("colours")))
+    assert after.manifest.digest == before.manifest.digest
+    assert after.manifest.metrics == before.manifest.metrics
+    assert after.manifest.calibration == before.manifest.calibration
+    assert set(after.manifest.files) == set(before.manifest.files)
+    for name in ("statistics.safetensors", "examples.safetensors", "confusions.safetensors"):
+        assert (store.path(store.resolve("colours")) / name).read_bytes() == (
+            published / name
+        ).read_bytes(), name
+
+
+def test_what_was_not_trained_here_is_not_published_again(
+    published: Path, colours: Path, tmp_path: Path
+) -> None:
+    before = checkpoint.load(published)
+    imported = before.manifest.model_copy(update={"training": None})
+    store = Store(tmp_path)
+    store.publish(
+        "colours",
+        lambda folder, version: checkpoint.write(
+            folder, imported.model_copy(update={"version": version}), before.network, {}
+        ),
+    )
+    with pytest.raises(Conflict, match="nothing says what its test set is"):
+        republish("colours", store, colours.parent, None, None)

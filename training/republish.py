@@ -1,0 +1,49 @@
+"""A published version -> the next one: the same network with all that is recorded today.
+
+What a version carries beside its weights grows with Glyphscope, and a version never changes. The
+network, its metrics and its calibration stay as they were; pictures of its units stay in the cache,
+since they are named by the network and not by the version.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from glyphscope import checkpoint
+from glyphscope import manifest as m
+from glyphscope.errors import Conflict
+from glyphscope.manifest import Manifest
+from glyphscope.store import Store
+from glyphscope.survey import Progress
+from training import data, experiment
+from training import recipe as recipes
+from training.publish import show
+
+
+def republish(
+    model: str,
+    store: Store,
+    root: Path,
+    name: str | None,
+    alias: str | None,
+    progress: Progress = lambda done, images: None,
+) -> Manifest:
+    """Reads the data sets that its recipe names. Raises ``Conflict`` where it has no recipe."""
+    folder = store.path(store.resolve(model))
+    found = checkpoint.load(folder)
+    manifest = found.manifest
+    if manifest.training is None:
+        raise Conflict(
+            f"{manifest.ref} was not trained by Glyphscope: nothing says what its test set is"
+        )
+    recipe = recipes.parse(manifest.training.recipe)
+    _, validation = experiment.splits(recipe, root)
+    test = data.load(recipe.test or recipe.dataset, "test", root)
+    draft = manifest.model_copy(
+        update={
+            "name": name or manifest.name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "files": {},
+        }
+    )
+    history = (folder / m.HISTORY).read_bytes() if m.HISTORY in manifest.files else b"[]"
+    return show(store, draft, found.network, validation, test, history, alias, progress)
