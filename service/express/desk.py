@@ -28,8 +28,11 @@ from service.scores import Scores
 MAX_BYTES = 512 * 1024
 """Of a body. One longer is read by the application, which holds its sender back meanwhile."""
 
-HARMLESS = frozenset((b"host", b"user-agent", b"accept", b"connection"))
+HARMLESS = frozenset((b"host", b"user-agent", b"connection"))
 """Headers that change nothing of an answer. How the connection ends is the parser's to say."""
+
+TAKES_JSON = frozenset((b"*/*", b"application/json"))
+"""Any other Accept is weighed by the application, which also has files of arrays to offer."""
 
 _URL = re.compile(
     rb"/v1/models/(?P<model>[a-z0-9][a-z0-9._-]*(?:@[a-z0-9._-]+)?)/classify"
@@ -53,7 +56,7 @@ class Desk:
             return None
         media_type, request_id, length, packs = b"", b"", -1, False
         for name, value in headers:
-            if name in HARMLESS:
+            if name in HARMLESS or (name == b"accept" and value in TAKES_JSON):
                 continue
             if name == b"content-type" and value in PARSERS and not media_type:
                 media_type = value
