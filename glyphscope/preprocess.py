@@ -83,6 +83,11 @@ def image(data: bytes, spec: InputSpec, formats: tuple[str, ...] = FORMATS) -> P
     return _one_channel(plain, spec)
 
 
+def grey(pixels: Pixels, spec: InputSpec) -> Pixels:
+    """A grey picture (height, width) as it was decoded, for a network of ink -> (C, H, W)."""
+    return _one_channel(pixels, spec)
+
+
 def array(values: Any, spec: InputSpec) -> Pixels:
     """(H, W), (C, H, W) or, for one channel, anything that numpy makes of nested lists."""
     try:

@@ -4,17 +4,16 @@ WRITERS: dict[format, (layer -> (N, ...) float32) -> (bytes, media type)]
 sheet(layer -> (N, ...), whose range the colours span) -> (PNG, media type)
 """
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor
 
 from glyphscope.visualise import grid, png
+from service import tensor_files
 
 Values = NDArray[np.float32]
 Maps = Mapping[str, Values]
@@ -42,13 +41,11 @@ def statistics(activations: Tensor) -> Values:
 
 
 def npz(found: Maps) -> tuple[bytes, str]:
-    out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **found)
-    return out.getvalue(), "application/x-npz"
+    return tensor_files.npz(found), "application/x-npz"
 
 
 def safetensors(found: Maps) -> tuple[bytes, str]:
-    return save(dict(found)), "application/x-safetensors"
+    return tensor_files.safetensors(found), "application/x-safetensors"
 
 
 def sheet(found: Maps, shared: str = "layer") -> tuple[bytes, str]:

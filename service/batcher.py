@@ -25,6 +25,7 @@ from glyphscope.errors import Busy
 from glyphscope.manifest import Manifest
 from glyphscope.preprocess import Pixels
 from service.scores import Logits, Pass, Scores
+from service.tempo import Tempo
 
 TURN = 64
 """Images at most in one turn."""
@@ -34,8 +35,6 @@ PIECE = 32
 
 INLINE_SECONDS = 0.004
 """A turn up to this long may hold the event loop up."""
-
-_STEP = 1.1
 
 Forward = Callable[[Pixels], Logits]
 """uint8 (n, C, H, W) -> float32 (n, classes), n up to ``PIECE``"""
@@ -93,7 +92,7 @@ class Batcher:
         self._waiting: deque[Work] = deque()
         self._loop = asyncio.get_running_loop()
         self._awake = False
-        self._seconds = 0.0  # an image; 0 before the first turn
+        self._tempo = Tempo()
 
     def submit(self, work: Work) -> None:
         """Raises ``Busy``."""
@@ -109,7 +108,7 @@ class Batcher:
             self._awake = False
             return
         images = sum(stop - start for _, start, stop in parts)
-        if 0 < images * self._seconds <= INLINE_SECONDS:
+        if self._tempo.expected(images) <= INLINE_SECONDS:
             self._run_here(parts)
         else:
             running = self._loop.run_in_executor(self._thread, self._logits, parts)
@@ -166,7 +165,7 @@ class Batcher:
         pixels = [work.pixels[start:stop] for work, start, stop in parts]
         images = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
         pieces = [self._checked(images[i : i + PIECE]) for i in range(0, len(images), PIECE)]
-        self._learn((time.perf_counter() - began) / len(images))
+        self._tempo.learn((time.perf_counter() - began) / len(images))
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _checked(self, pixels: Pixels) -> Logits:
@@ -175,12 +174,6 @@ class Batcher:
         if logits.shape != expected:
             raise RuntimeError(f"{self._manifest.ref} answered {logits.shape}, not {expected}")
         return logits
-
-    def _learn(self, seconds: float) -> None:
-        """A median that follows slowly: one turn that another process held up changes little."""
-        if self._seconds:
-            seconds = self._seconds * (_STEP if seconds > self._seconds else 1 / _STEP)
-        self._seconds = seconds
 
     def _deliver(self, parts: list[Part], logits: Logits) -> None:
         together, row = Pass(logits, self._manifest), 0

@@ -22,9 +22,10 @@ from torch import Tensor
 from glyphscope.activations import listen
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels, to_tensor
-from service.batcher import PIECE, Backlog, Batcher, Work
+from service.batcher import INLINE_SECONDS, PIECE, Backlog, Batcher, Work
 from service.model import Model
 from service.scores import Scores
+from service.tempo import Tempo
 
 Values = NDArray[np.float32]
 Keep = Callable[[Tensor], Values]
@@ -42,6 +43,7 @@ class Engine:
         )
         self._backlog = Backlog(max_waiting)
         self._batchers: WeakKeyDictionary[Model, Batcher] = WeakKeyDictionary()
+        self._tempi: WeakKeyDictionary[Model, Tempo] = WeakKeyDictionary()
 
     @property
     def waiting(self) -> int:
@@ -65,10 +67,14 @@ class Engine:
         batcher.submit(work)
 
     async def activations(
-        self, checkpoint: Checkpoint, pixels: Pixels, layers: Sequence[str], keep: Keep
+        self, checkpoint: Model, pixels: Pixels, layers: Sequence[str], keep: Keep
     ) -> dict[str, Values]:
         """``keep`` sees a chunk's activations of one layer and returns one row an image."""
-        return await self._run(len(pixels), lambda: hear(checkpoint, pixels, layers, keep))
+        tempo = self._tempi.setdefault(checkpoint, Tempo())
+        work = tempo.timed(len(pixels), lambda: hear(checkpoint, pixels, layers, keep))
+        if tempo.expected(len(pixels)) <= INLINE_SECONDS:
+            return work()
+        return await self._run(len(pixels), work)
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
@@ -108,7 +114,11 @@ def hear(
             checkpoint.network(x)
             for layer in layers:
                 kept[layer].append(keep(heard[layer]))
-    return {layer: np.concatenate(parts) for layer, parts in kept.items()}
+    return {layer: _joined(parts) for layer, parts in kept.items()}
+
+
+def _joined(parts: list[Values]) -> Values:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _chunks(checkpoint: Checkpoint, pixels: Pixels) -> Iterator[Tensor]:

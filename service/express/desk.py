@@ -10,17 +10,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from glyphscope import grey_png, preprocess
 from glyphscope.errors import GlyphscopeError
-from glyphscope.preprocess import Pixels
-from glyphscope.spec import InputSpec
 from service.answers import dumps
 from service.express.head import Head
 from service.express.ticket import Ticket
+from service.inputs import QUICK
 from service.middleware import access_log
 from service.middleware.compress import MIN_BYTES
 from service.middleware.request_id import SANE
-from service.npy import read_npy
 from service.routers.classify import TOP, document
 from service.runtime import Runtime
 from service.scores import Scores
@@ -38,6 +35,8 @@ _URL = re.compile(
     rb"/v1/models/(?P<model>[a-z0-9][a-z0-9._-]*(?:@[a-z0-9._-]+)?)/classify"
     rb"(?:\?top_k=(?P<top_k>[1-9][0-9]{0,2}))?"
 )
+
+MEDIA_TYPES = {name.encode(): name for name in QUICK}
 
 _MAX_KNOWN = 1024
 
@@ -58,7 +57,7 @@ class Desk:
         for name, value in headers:
             if name in HARMLESS or (name == b"accept" and value in TAKES_JSON):
                 continue
-            if name == b"content-type" and value in PARSERS and not media_type:
+            if name == b"content-type" and value in MEDIA_TYPES and not media_type:
                 media_type = value
             elif name == b"content-length" and value.isdigit() and length < 0:
                 length = int(value)
@@ -79,7 +78,7 @@ class Desk:
             model = self._runtime.registry.at_hand(ticket.text)
             if model is None or (ticket.top_k or 0) > len(model.labels):
                 return False
-            pixels = PARSERS[ticket.media_type](ticket.body, model.manifest.input)
+            pixels = QUICK[MEDIA_TYPES[ticket.media_type]](ticket.body, model.manifest.input)
             if pixels is None or len(pixels) > self._runtime.settings.max_batch_images:
                 return False
             ticket.model, ticket.pixels = model, pixels
@@ -118,24 +117,3 @@ class Desk:
             self._known.clear()
         self._known[url] = route
         return route
-
-
-def _png(body: bytes, spec: InputSpec) -> Pixels | None:
-    if spec.channels != 1 or preprocess.recipe(spec).crop is not None:
-        return None
-    plain = grey_png.read(body)
-    # Another size is fitted, which takes a while.
-    if plain is None or plain.shape != spec.shape[1:]:
-        return None
-    return preprocess.image(body, spec)[None]
-
-
-def _npy(body: bytes, spec: InputSpec) -> Pixels | None:
-    values = read_npy(body)
-    if values.shape[1:] not in (spec.shape, spec.shape[1:] if spec.channels == 1 else ()):
-        return None
-    return preprocess.batch(values, spec)
-
-
-PARSERS = {b"image/png": _png, b"application/x-npy": _npy}
-"""None: for the application, which may take its time."""
