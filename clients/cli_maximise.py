@@ -30,12 +30,15 @@ def maximise(
     ] = None,
     units: Annotated[str, typer.Option(help="Such as 0,3,8-15, or all.")] = "all",
     objective: Annotated[
-        str | None, typer.Option(help="channel (its mean) or neuron (its middle).")
+        str | None,
+        typer.Option(help="channel (its mean), neuron (its middle) or layer (all of it)."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="More steps, stronger pictures.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
-    parameterisation: Annotated[str | None, typer.Option(help="fourier or pixels.")] = None,
-    transforms: Annotated[str | None, typer.Option(help="small or none.")] = None,
+    parameterisation: Annotated[
+        str | None, typer.Option(help="fourier, maco, pixels, pyramid or raw.")
+    ] = None,
+    transforms: Annotated[str | None, typer.Option(help="small, lucid or none.")] = None,
     preset: Annotated[
         str | None, typer.Option(help="A method: default, natural, sharp, lucid, maco, ...")
     ] = None,

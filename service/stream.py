@@ -59,10 +59,9 @@ class Reader:
             return False
         return self.cursor.ended and self.cursor.run == status.run
 
-    def signature(self) -> Signature:
-        """Another one when there is something new, but for the place in the queue."""
-        jobs = self._found.jobs
-        return jobs.signature(self._job_id, self.cursor.run)
+    def look(self) -> Callable[[], Signature]:
+        """Gives another signature when there is something new, but for the place in the queue."""
+        return self._found.jobs.look(self._job_id, self.cursor.run)
 
     def _told(self, event: Event) -> bytes | None:
         self.cursor = Cursor(self.cursor.run, event.end)
@@ -94,7 +93,8 @@ async def events(
     yield OPENING
     said = time.monotonic()
     while not stopping.is_set():
-        before = reader.signature()
+        look, at = reader.look(), reader.cursor
+        before = look()
         messages = await run(reader.next)
         for text in messages:
             yield text
@@ -102,8 +102,8 @@ async def events(
             return
         if messages:
             said = time.monotonic()
-        else:
-            await changed(reader.signature, before, RESTLESS_SECONDS, stopping)
+        elif reader.cursor == at:
+            await changed(look, before, RESTLESS_SECONDS, stopping)
         if time.monotonic() - said > HEARTBEAT_SECONDS:
             said = time.monotonic()
             yield COMMENT

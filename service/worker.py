@@ -32,7 +32,7 @@ from service.tasks import Maximise, Tasks, library_maximise
 
 BEAT_SECONDS = 1.0
 
-NICE = 5
+NICE = 10
 """Of a worker beside a server: where cores are few, classifications go first."""
 
 _SHUTDOWN_SECONDS = 10.0

@@ -114,13 +114,12 @@ async def _document(found: Runtime, job_id: str) -> dict[str, Any]:
 async def _wait(found: Runtime, job_id: str, seconds: float) -> None:
     """Until the job is finished, the time is over, or the process has to go."""
     end = time.monotonic() + seconds
+    look = found.maximisations.jobs.look(job_id)
     while (left := end - time.monotonic()) > 0 and not found.stopping.is_set():
-        before = found.maximisations.jobs.signature(job_id)
+        before = look()
         if await found.jobs.run(lambda: found.maximisations.finished(job_id)):
             return
-        await changed(
-            lambda: found.maximisations.jobs.signature(job_id), before, left, found.stopping
-        )
+        await changed(look, before, left, found.stopping)
 
 
 def _preferred_wait(request: Request) -> int:

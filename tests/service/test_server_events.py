@@ -56,6 +56,13 @@ def expected_picture(folder: Path, **asked: Any) -> bytes:
     return png(image.pixels)
 
 
+@pytest.fixture(scope="module")
+def server(start: Start) -> Iterator[Server]:
+    """One for all tests that leave it as it was."""
+    with start(state="shared") as server:
+        yield server
+
+
 def test_a_stream_goes_on_after_the_server_was_started_again(start: Start, folder: Path) -> None:
     asked = {"layer": "conv2", "units": [3], "steps": 1500}
     told: list[Event] = []
@@ -81,59 +88,56 @@ def test_a_stream_goes_on_after_the_server_was_started_again(start: Start, folde
 
 
 def test_a_job_whose_worker_is_killed_ends_as_if_nothing_had_happened(
-    start: Start, folder: Path
+    server: Server, folder: Path
 ) -> None:
     asked = {"layer": "conv2", "units": [1], "steps": 800}
-    with start(state="killed") as server:
-        job = start_job(server, **asked)
-        killed, told = False, list[Event]()
-        for event in watch(server, job):
-            told.append(event)
-            if event.data["step"] and not killed:
-                worker = server.worker()
-                assert worker is not None
-                os.kill(worker, signal.SIGKILL)
-                killed = True
-        assert told[-1].name == "done"
-        assert len({event.id for event in told}) == len(told)
-        steps = [event.data["step"] for event in told]
-        assert steps != sorted(steps)
-        [result] = server.job(job)["results"]
-        assert server.client.get(result["image"]).content == expected_picture(folder, **asked)
+    job = start_job(server, **asked)
+    killed, told = False, list[Event]()
+    for event in watch(server, job):
+        told.append(event)
+        if event.data["step"] and not killed:
+            worker = server.worker()
+            assert worker is not None
+            os.kill(worker, signal.SIGKILL)
+            killed = True
+    assert told[-1].name == "done"
+    assert len({event.id for event in told}) == len(told)
+    steps = [event.data["step"] for event in told]
+    assert steps != sorted(steps)
+    [result] = server.job(job)["results"]
+    assert server.client.get(result["image"]).content == expected_picture(folder, **asked)
 
 
-def test_many_readers_of_one_job_and_one_that_does_not_read(start: Start) -> None:
-    with start(state="many") as server:
-        job = start_job(server, layer="conv2", units="all", steps=600)
-        told: dict[int, list[Event]] = {}
+def test_many_readers_of_one_job_and_one_that_does_not_read(server: Server) -> None:
+    job = start_job(server, layer="conv2", units=[0, 1, 2, 4], steps=400)
+    told: dict[int, list[Event]] = {}
 
-        def read(n: int) -> None:
-            told[n] = list(watch(server, job))
+    def read(n: int) -> None:
+        told[n] = list(watch(server, job))
 
-        sleeper = watch(server, job)
-        first = next(sleeper)
-        readers = [threading.Thread(target=read, args=(n,)) for n in range(12)]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join(PATIENCE)
-        assert server.job(job)["status"] == "done"
-        slow = [first, *sleeper]
-        for events in (*told.values(), slow):
-            assert events[-1].name == "done"
-            logged = [event for event in events if event.data.get("position") is None]
-            assert logged == [event for event in slow if event.data.get("position") is None]
-        assert len(slow) > 3
+    sleeper = watch(server, job)
+    first = next(sleeper)
+    readers = [threading.Thread(target=read, args=(n,)) for n in range(12)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(PATIENCE)
+    assert server.job(job)["status"] == "done"
+    slow = [first, *sleeper]
+    for events in (*told.values(), slow):
+        assert events[-1].name == "done"
+        logged = [event for event in events if event.data.get("position") is None]
+        assert logged == [event for event in slow if event.data.get("position") is None]
+    assert len(slow) > 3
 
 
-def test_cancelled_under_the_eyes_of_its_reader(start: Start, wait_for: WaitFor) -> None:
-    with start(state="cancelled") as server:
-        job = start_job(server, layer="conv2", units="all", steps=4096)
-        names = []
-        for event in watch(server, job):
-            names.append(event.name)
-            if event.name == "frame":
-                assert server.client.delete(f"/v1/maximisations/{job}").status_code == 200
-        assert names[-1] == "cancelled"
-        after = start_job(server, layer="conv2", units=[0], steps=16)
-        wait_for(lambda: server.job(after)["status"] == "done")
+def test_cancelled_under_the_eyes_of_its_reader(server: Server, wait_for: WaitFor) -> None:
+    job = start_job(server, layer="conv2", units="all", steps=4096)
+    names = []
+    for event in watch(server, job):
+        names.append(event.name)
+        if event.name == "frame":
+            assert server.client.delete(f"/v1/maximisations/{job}").status_code == 200
+    assert names[-1] == "cancelled"
+    after = start_job(server, layer="conv2", units=[0], steps=16)
+    wait_for(lambda: server.job(after)["status"] == "done")

@@ -150,6 +150,21 @@ async def test_a_stream_ends_with_its_job(found: Maximisations) -> None:
     assert [name for _, name, _ in parsed(body[1:])] == ["progress"] * 4 + ["done"]
 
 
+async def test_frames_that_nobody_wants_are_passed_without_a_rest(
+    found: Maximisations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.events._PIECE", 64)
+    monkeypatch.setattr(stream, "RESTLESS_SECONDS", 10_000.0)
+    status = create(found)
+    with Log(found.jobs.log(ID, status.run)) as log:
+        for step in range(100):
+            log.append("frame", {"step": step, "images": []})
+    found.jobs.write(ID, status.model_copy(update={"status": "done"}))
+    body = events(Reader(found, ID, Cursor()), inline, asyncio.Event())
+    told = await asyncio.wait_for(anext(body), 60), await asyncio.wait_for(anext(body), 60)
+    assert [name for _, name, _ in parsed([told[1]])] == ["done"]
+
+
 async def test_a_stream_ends_when_the_process_has_to_go(found: Maximisations) -> None:
     create(found)
     stopping = asyncio.Event()
