@@ -9,6 +9,7 @@ Weights are safetensors: reading them runs nobody's code.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -44,6 +45,11 @@ class Checkpoint:
     statistics: Statistics = field(default_factory=Statistics)
     confusions: Confusions = field(default_factory=Confusions)
     embedding: Embedding | None = None
+
+    @cached_property
+    def memory(self) -> dict[str, Tensor]:
+        """What was worked out of this network once and is asked for again, by what it is."""
+        return {}
 
     @property
     def labels(self) -> tuple[str, ...]:

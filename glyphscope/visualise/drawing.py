@@ -1,7 +1,8 @@
 """One batch of a request, from its seeds to its finished pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,8 +14,10 @@ from glyphscope.visualise.knobs import Settings, Warp
 from glyphscope.visualise.objectives import diversity
 from glyphscope.visualise.optimise import Ascent
 from glyphscope.visualise.parameters import PARAMETERS, Canvas
+from glyphscope.visualise.prior import Prior, prior
 from glyphscope.visualise.request import MaximisationRequest
 from glyphscope.visualise.spectrum import magnitude
+from glyphscope.visualise.starts import Starts, starts
 from glyphscope.visualise.terms import compile_terms
 from glyphscope.visualise.transforms import draw
 from glyphscope.visualise.trunk import Trunk
@@ -38,11 +41,13 @@ Event = Shown | list[UnitImage]
 
 @dataclass(frozen=True)
 class Drawing:
-    """``request`` is resolved, ``settings`` are its own."""
+    """``request`` is resolved, ``settings`` are its own; ``starts`` of all its units, where the
+    settings ask for them and the prior has them."""
 
     checkpoint: Checkpoint
     request: MaximisationRequest
     settings: Settings
+    starts: Starts | None = None
 
     def probe(self) -> "Drawing":
         """The short attempt that tells dead units from living ones."""
@@ -53,6 +58,14 @@ class Drawing:
             settings=self.settings.model_copy(update={"steps": steps, "redirect": steps}),
         )
 
+    def begun(self, units: Sequence[int], threads: int, cancelled: Callable[[], bool]) -> "Drawing":
+        """With the images that pictures of ``units`` begin at."""
+        images = self._prior.sample() if self.settings.parameterisation == "natural" else None
+        if images is None or not units:
+            return self
+        found = starts(self.checkpoint, self.request, units, images, threads, cancelled)
+        return replace(self, starts=found)
+
     def draw(self, batch: Batch, frames: bool, tell: Callable[[Event], None], watch: Watch) -> None:
         """Tells ``Shown`` every few steps, and the finished pictures at the end."""
         real = len(batch.numbers)
@@ -62,13 +75,13 @@ class Drawing:
                 tell(Shown(step, to_bytes(images[:real]) if frames else None))
 
         how, device = self.settings, self.checkpoint.device
-        leaf, decode = PARAMETERS[how.parameterisation](self._canvas(), batch.seeds)
+        leaf, decode = PARAMETERS[how.parameterisation](self._canvas(batch), batch.seeds)
         still = how.transforms == Warp()
         warps = None if still else draw(how.transforms, how.steps, batch.seeds).to(device)
         images, felt = self._ascent(batch).climb(leaf.to(device), decode, warps, watch, shown)
         tell(finished(self.checkpoint, self.request, batch, to_bytes(images), felt.tolist()))
 
-    def _canvas(self) -> Canvas:
+    def _canvas(self, batch: Batch) -> Canvas:
         spec, how = self.checkpoint.manifest.input, self.settings
         return Canvas(
             shape=spec.shape,
@@ -78,6 +91,7 @@ class Drawing:
             magnitude=magnitude(spec),
             decorrelate=how.decorrelate,
             device=self.checkpoint.device,
+            starts=self.starts.pick(batch.units, batch.seeds) if self.starts else None,
         )
 
     def _ascent(self, batch: Batch) -> Ascent:
@@ -91,7 +105,12 @@ class Drawing:
         if trunk.narrowed:  # of image i, the i-th unit that is left
             objective = compile_terms(request.terms, range(len(batch.units)))
         spec = self.checkpoint.manifest.input
-        return Ascent(trunk, spec, objective, self.settings, apart, request.diversity)
+        pull = self._prior if self.settings.regularisers.prior else None
+        return Ascent(trunk, spec, objective, self.settings, apart, request.diversity, pull)
+
+    @cached_property
+    def _prior(self) -> Prior:
+        return prior(self.checkpoint.manifest.input, self.checkpoint.device)
 
     def _mapped(self) -> str:
         """The objective's layer, or the last before it that has maps: there images differ."""

@@ -19,7 +19,7 @@ Weight = Annotated[float, Field(ge=0, le=1000), Finite]
 Pixels28 = Annotated[float, Field(ge=0, le=8, description="pixels of a side of 28"), Finite]
 Share = Annotated[float, Field(ge=0, le=0.5), Finite]
 
-Parameterisation = Literal["fourier", "maco", "pixels", "pyramid", "raw"]
+Parameterisation = Literal["fourier", "maco", "natural", "pixels", "pyramid", "raw"]
 Optimiser = Literal["adam", "ascent"]
 Schedule = Literal["flat", "cosine"]
 Steps = Annotated[int, Field(ge=1, le=4096)]
@@ -53,12 +53,14 @@ class Regularisers(Frozen):
     ``l2`` and ``l1`` charge for light, ``total_variation`` for edges. Every ``blur_every`` steps
     the picture is blurred with a radius that goes from ``blur`` to ``blur_end``. ``norm`` holds the
     root mean square of what is optimised; 0 lets it free. Blur and norm need pixels to work on:
-    the parameterisation "raw" or "pixels".
+    the parameterisation "natural", "raw" or "pixels". ``prior`` pulls towards what an image of the
+    data set could be.
     """
 
     l2: Weight | None = None
     l1: Weight | None = None
     total_variation: Weight | None = None
+    prior: Weight | None = None
     blur: Pixels28 | None = None
     blur_end: Pixels28 | None = None
     blur_every: Annotated[int, Field(ge=0, le=4096)] | None = None

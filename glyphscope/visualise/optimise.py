@@ -16,6 +16,7 @@ from glyphscope.visualise.knobs import Settings
 from glyphscope.visualise.objectives import Objective
 from glyphscope.visualise.parameters import Decode
 from glyphscope.visualise.penalties import blur_radius, blurred, penalty_gradient, rescaled
+from glyphscope.visualise.prior import Prior
 from glyphscope.visualise.replay import replayed
 from glyphscope.visualise.transforms import warped
 from glyphscope.visualise.trunk import Trunk
@@ -36,7 +37,7 @@ Shown = Callable[[int, Tensor], None]
 @dataclass(frozen=True)
 class Ascent:
     """``trunk`` answers what ``objective`` and ``diversity`` listen to; ``diversity`` counts
-    ``weight`` times."""
+    ``weight`` times; ``prior`` is what the settings' charge of that name is of."""
 
     trunk: Trunk
     input: InputSpec
@@ -44,6 +45,7 @@ class Ascent:
     settings: Settings
     diversity: Objective | None = None
     weight: float = 0.0
+    prior: Prior | None = None
 
     def climb(
         self,
@@ -124,7 +126,7 @@ class _Climb:
         images = self._decode(self._leaf)
         seen = images.detach().requires_grad_()
         uphill = self._uphill(seen, redirect)
-        downhill = penalty_gradient(seen.detach(), self._settings.regularisers) - uphill
+        downhill = self._charges(seen.detach()) - uphill
         [gradient] = torch.autograd.grad(images, self._leaf, downhill)
         # The fused Adam of the CPU takes numbers as they lie in memory, whatever the strides.
         self._leaf.grad = gradient.contiguous()
@@ -135,13 +137,22 @@ class _Climb:
             with torch.no_grad():
                 self._leaf.sub_(self._rate * self._leaf.grad)
 
+    def _charges(self, images: Tensor) -> Tensor:
+        how = self._settings.regularisers
+        gradient = penalty_gradient(images, how)
+        if not how.prior or self._how.prior is None:
+            return gradient
+        return gradient + how.prior * (images - self._how.prior.denoised(images))
+
     def hold(self, step: int) -> None:
-        """Blur and norm, which are no gradients but done outright."""
+        """Blur and norm, which are no gradients but done outright; pixels stay in their range."""
         how = self._settings.regularisers
         radius = blur_radius(how, step, self._settings.steps)
         with torch.no_grad():
             if radius:
                 self._leaf.copy_(blurred(self._leaf, radius * self._leaf.shape[-1] / 28))
+            if self._settings.parameterisation == "natural":
+                self._leaf.clamp_(0, 1)
             if how.norm:
                 self._leaf.copy_(rescaled(self._leaf, how.norm))
 

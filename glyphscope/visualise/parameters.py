@@ -31,7 +31,7 @@ class Canvas:
     """``start``: standard deviation of the first numbers. ``ground``: added before the sigmoid: at
     -1 the start is dark (0.27), as the ground of the data sets is, and not so dark that the sigmoid
     holds the first steps up. ``mean``: the data set's, a channel each, and ``magnitude`` its
-    spectrum (C, H, W // 2 + 1)."""
+    spectrum (C, H, W // 2 + 1). ``starts``: (N, C, H, W), images to begin at, where there are."""
 
     shape: Shape
     start: float
@@ -40,6 +40,7 @@ class Canvas:
     magnitude: Tensor
     decorrelate: bool
     device: torch.device = CPU
+    starts: Tensor | None = None
 
     def squashed(self, values: Tensor) -> Tensor:
         if self.decorrelate:
@@ -112,9 +113,19 @@ def pyramid(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     return _draw((sum(sizes),), seeds) * canvas.start, decode
 
 
+def natural(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
+    """The pixels themselves, from an image that the prior draws (``starts``); where it draws none,
+    as ``raw``, around the mean."""
+    if canvas.starts is not None:
+        return canvas.starts.clone(), _cut
+    mean = torch.tensor(canvas.mean).view(1, -1, 1, 1)
+    return mean + _draw(canvas.shape, seeds) * canvas.start, _cut
+
+
 PARAMETERS: dict[str, Callable[[Canvas, Sequence[int]], tuple[Tensor, Decode]]] = {
     "fourier": fourier,
     "maco": maco,
+    "natural": natural,
     "pixels": pixels,
     "pyramid": pyramid,
     "raw": raw,

@@ -37,30 +37,32 @@ _ERHAN = (
 _SIMONYAN = "Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034, section 2"
 _YOSINSKI = "Yosinski, Clune, Nguyen, Fuchs & Lipson 2015, arXiv:1506.06579, section 3"
 _LUCID = "Olah, Mordvintsev & Schubert 2017, doi:10.23915/distill.00007"
+_PPGN = "Nguyen, Clune, Bengio, Dosovitskiy & Yosinski 2017, arXiv:1612.00005"
 _MACO = "Fel et al. 2023, arXiv:2306.06805"
 
 PRESETS: dict[str, Preset] = {
     "default": Preset(
-        description="Spectrum scaled by 1/f, small warps, total variation: strong and clean.",
-        paper=_LUCID,
+        description="From an image that the prior draws, pulled towards what could be real.",
+        paper=_PPGN,
         settings=Settings(
-            parameterisation="fourier",
-            ground=-1.0,
-            learning_rate=0.1,
-            steps=128,
-            transforms=WARPS["small"],
-            regularisers=Regularisers(l2=0.1, total_variation=0.2),
+            parameterisation="natural",
+            optimiser="ascent",
+            start=0.1,
+            learning_rate=0.015,
+            steps=32,
+            regularisers=Regularisers(l2=0.0, total_variation=0.04, prior=8.0),
         ),
     ),
     "natural": Preset(
-        description="Smoother and calmer than the default, nearer to the data set's images.",
+        description="As the default, held closer to what could be real; it drives the unit less.",
+        paper=_PPGN,
         settings=Settings(
-            parameterisation="fourier",
-            ground=-1.0,
-            learning_rate=0.1,
-            steps=192,
-            transforms=WARPS["small"],
-            regularisers=Regularisers(l2=0.1, total_variation=0.3),
+            parameterisation="natural",
+            optimiser="ascent",
+            start=0.1,
+            learning_rate=0.01,
+            steps=32,
+            regularisers=Regularisers(l2=0.0, total_variation=0.04, prior=30.0),
         ),
     ),
     "sharp": Preset(
@@ -72,6 +74,18 @@ PRESETS: dict[str, Preset] = {
             steps=192,
             transforms=WARPS["small"],
             regularisers=Regularisers(l2=0.1, total_variation=0.05),
+        ),
+    ),
+    "clean": Preset(
+        description="Spectrum scaled by 1/f, small warps, total variation; no prior.",
+        paper=_LUCID,
+        settings=Settings(
+            parameterisation="fourier",
+            ground=-1.0,
+            learning_rate=0.1,
+            steps=128,
+            transforms=WARPS["small"],
+            regularisers=Regularisers(l2=0.1, total_variation=0.2),
         ),
     ),
     "erhan2009": Preset(

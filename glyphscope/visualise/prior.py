@@ -71,22 +71,42 @@ class Mixture:
         return (self.means.cpu() + along[..., 0, :]).clamp(0, 1).view(-1, *self.shape)
 
     def denoised(self, images: Tensor) -> Tensor:
-        away = images.flatten(1)[:, None] - self.means
-        along = (self.axes @ away[..., None])[..., 0]
-        odds = self._odds(away.square().sum(2), along.square())
-        kept = (self._kept - self._rest[:, None]) * along
-        found = self.means + (kept[..., None, :] @ self.axes)[..., 0, :]
-        found = found + self._rest[:, None] * away
-        mixed: Tensor = (odds[..., None] * found).sum(1)
-        return mixed.view_as(images)
+        flat = images.flatten(1)
+        along = self._along(flat)
+        odds = self._odds(flat, along)
+        steps = odds[..., None] * (self._kept - self._rest[:, None]) * along
+        middles = (odds * (1 - self._rest)) @ self.means
+        rest = (odds * self._rest).sum(1, keepdim=True) * flat
+        found: Tensor = middles + rest + steps.flatten(1) @ self._rows
+        return found.view_as(images)
 
-    def _odds(self, square: Tensor, along: Tensor) -> Tensor:
-        """(N, K): which cloud an image belongs to, of squared distances in all and along axes."""
+    def _along(self, flat: Tensor) -> Tensor:
+        """(N, K, R): where images lie along each cloud's axes."""
+        found: Tensor = (flat @ self._rows.T).view(-1, *self.variances.shape)
+        return found - self._middle
+
+    def _odds(self, flat: Tensor, along: Tensor) -> Tensor:
+        """(N, K): which cloud an image belongs to."""
         wide, narrow = self.variances + SIGMA**2, self.noise + SIGMA**2
         dimensions = self.means.shape[1] - self.variances.shape[1]
-        distance = (along / wide).sum(2) + (square - along.sum(2)) / narrow
+        square = flat.square().sum(1, keepdim=True) - 2 * flat @ self.means.T + self._lengths
+        inside = along.square()
+        distance = (inside / wide).sum(2) + (square - inside.sum(2)) / narrow
         volume = wide.log().sum(1) + dimensions * narrow.log()
         return (self.shares.log() - (distance + volume) / 2).softmax(1)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        """(K R, D): all axes as one matrix, so that one product serves all clouds."""
+        return self.axes.flatten(0, 1)
+
+    @cached_property
+    def _middle(self) -> Tensor:
+        return (self.axes @ self.means[..., None])[..., 0]
+
+    @cached_property
+    def _lengths(self) -> Tensor:
+        return self.means.square().sum(1)
 
     @cached_property
     def _kept(self) -> Tensor:

@@ -77,6 +77,7 @@ def _drawn(
 ) -> dict[int, UnitImage]:
     """By number."""
     checkpoint = drawing.checkpoint
+    drawing = drawing.begun(units, _threads(checkpoint.device), cancelled)
     run = batches(drawing.request, units, checkpoint.manifest.input.shape, checkpoint.device)
     steps, done = drawing.settings.steps, [0] * len(run)
     found: dict[int, UnitImage] = {}

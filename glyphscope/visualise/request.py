@@ -29,7 +29,7 @@ from glyphscope.visualise.terms import (
     find_layer,
 )
 
-METHOD = 2
+METHOD = 3
 """Part of every digest. Raise it when the same settings come to give other pictures."""
 
 MAX_UNITS = 4096

@@ -181,7 +181,7 @@ def test_the_digest_names_all_that_determines_the_picture(checkpoint: Checkpoint
     assert digest(manifest.model_copy(update={"name": "other", "version": 9}), ask()) == base
     changes: list[dict[str, object]] = [
         {"seed": 1}, {"steps": 25}, {"units": [0]}, {"objective": "neuron"}, {"layer": "act1"},
-        {"parameterisation": "pixels"}, {"transforms": "none"}, {"learning_rate": 0.2},
+        {"parameterisation": "pixels"}, {"transforms": "small"}, {"learning_rate": 0.2},
         {"regularisers": {"l2": 0.5}},
     ]  # fmt: skip
     others = {
