@@ -1,0 +1,1 @@
+"""What ``benchmarks/maximisation.py`` is made of: a referee, rivals, what is natural, the marks."""
