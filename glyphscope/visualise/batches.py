@@ -13,7 +13,7 @@ import torch
 
 from glyphscope.visualise.request import MaximisationRequest
 
-CPU_BATCH = 4
+CPU_BATCH = 8
 """A larger one gains little an image, and one picture alone would have to wait for it."""
 
 CUDA_BATCH = 64

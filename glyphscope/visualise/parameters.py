@@ -67,7 +67,7 @@ def fourier(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     """
     channels, height, width = canvas.shape
     inverse = InverseFourier(height, width, one_over_f(height, width), canvas.device)
-    leaf = _draw((channels, height, width // 2 + 1, 2), seeds) * canvas.start
+    leaf = _draw((channels, 2, height, width // 2 + 1), seeds) * canvas.start
     return leaf, lambda leaf: canvas.squashed(inverse(leaf))
 
 
@@ -84,7 +84,7 @@ def maco(canvas: Canvas, seeds: Sequence[int]) -> tuple[Tensor, Decode]:
     magnitude[:, 0, 0] = 0
 
     def decode(leaf: Tensor) -> Tensor:
-        waves = torch.stack([magnitude * leaf.cos(), magnitude * leaf.sin()], dim=-1)
+        waves = torch.stack([magnitude * leaf.cos(), magnitude * leaf.sin()], dim=2)
         return _cut(inverse(waves) + middle)
 
     return _draw(tuple(magnitude.shape), seeds) * canvas.start, decode
@@ -133,8 +133,9 @@ PARAMETERS: dict[str, Callable[[Canvas, Sequence[int]], tuple[Tensor, Decode]]] 
 
 
 class InverseFourier:
-    """irfft2 of half spectra (..., H, W // 2 + 1, 2) times a scale (H, W // 2 + 1), as two products
-    with small matrices: at 28 pixels that is faster than the transform, forth and back.
+    """irfft2 of half spectra (..., 2, H, W // 2 + 1), real and imaginary parts, times a scale
+    (H, W // 2 + 1), as products with small matrices: at 28 pixels that is faster than the
+    transform, forth and back.
 
     As irfft2 does, it takes the conjugate half as given and drops what has no place in a real
     image: the imaginary parts of the columns that are their own conjugates.
@@ -150,16 +151,13 @@ class InverseFourier:
             twice[-1] = 1
         # [real, imaginary] of rows -> [real, imaginary] of rows
         self._rows = (_doubled(down.cos(), down.sin()) / height).to(device)
-        columns = torch.cat([twice * across.cos(), -twice * across.sin()]) / width
-        self._columns = columns.to(device)
-        self._scale = scale[..., None].to(device)
-        self._height = height
+        self._real = (twice * across.cos() / width).to(device)
+        self._imaginary = (-twice * across.sin() / width).to(device)
+        self._scale = scale.to(device)
 
     def __call__(self, spectra: Tensor) -> Tensor:
-        halves = (spectra * self._scale).movedim(-1, -3).flatten(-3, -2)  # (..., 2H, W // 2 + 1)
-        turned = self._rows @ halves
-        joined = torch.cat([turned[..., : self._height, :], turned[..., self._height :, :]], dim=-1)
-        return joined @ self._columns
+        real, imaginary = (self._rows @ (spectra * self._scale).flatten(-3, -2)).chunk(2, dim=-2)
+        return real @ self._real + imaginary @ self._imaginary
 
 
 def _doubled(cos: Tensor, sin: Tensor) -> Tensor:

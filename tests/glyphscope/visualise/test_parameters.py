@@ -24,9 +24,9 @@ COLOUR = replace(
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (5, 7), (6, 9), (7, 4)])
 def test_two_small_products_are_the_inverse_transform(height: int, width: int) -> None:
     generator = np.random.default_rng(0)
-    half = generator.normal(size=(2, 3, height, width // 2 + 1, 2))
-    scale = generator.normal(size=half.shape[-3:-1])
-    expected = np.fft.irfft2((half[..., 0] + 1j * half[..., 1]) * scale, s=(height, width))
+    half = generator.normal(size=(4, 3, 2, height, width // 2 + 1))
+    scale = generator.normal(size=half.shape[-2:])
+    expected = np.fft.irfft2((half[:, :, 0] + 1j * half[:, :, 1]) * scale, s=(height, width))
     inverse = InverseFourier(height, width, torch.tensor(scale, dtype=torch.float32))
     found = inverse(torch.tensor(half, dtype=torch.float32))
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
@@ -36,7 +36,7 @@ def test_fourier_is_an_inverse_transform_with_1_over_f() -> None:
     leaf, decode = fourier(CANVAS, [3])
     assert leaf.std() == pytest.approx(0.01, rel=0.1)
     one = torch.zeros_like(leaf)
-    one[0, 0, 0, 3, 0] = 0.02  # three waves from left to right
+    one[0, 0, 0, 0, 3] = 0.02  # three waves from left to right
     logits = torch.logit(decode(one))[0, 0]
     wave = torch.cos(2 * math.pi * 3 * torch.arange(28) / 28)
     height = 2 * 0.02 * 28 * (28 / 3) / 784  # both halves of the spectrum, 1/f, 1/(HW)
