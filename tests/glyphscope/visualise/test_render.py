@@ -1,20 +1,36 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from glyphscope import checkpoint as checkpoints
+from glyphscope.activations import activations
+from glyphscope.catalogue import network_spec
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import Cancelled, InvalidInput, NotFound
-from glyphscope.manifest import sha256
+from glyphscope.examples import Examples
+from glyphscope.manifest import Manifest, sha256
+from glyphscope.networks import build, place
+from glyphscope.preprocess import to_tensor
+from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
-from glyphscope.visualise import MaximisationRequest, Regularisers, digest, maximise, resolve
+from glyphscope.visualise import (
+    PRESETS,
+    MaximisationRequest,
+    Regularisers,
+    digest,
+    maximise,
+    resolve,
+)
+from glyphscope.visualise.objectives import diversity
 
 ROOT = Path(__file__).parents[3]
 STORE = Store(ROOT / "checkpoints")
@@ -30,9 +46,6 @@ def hooks(network: nn.Module) -> int:
 
 
 def test_pictures_drive_their_units_more_than_random_images(checkpoint: Checkpoint) -> None:
-    from glyphscope.activations import activations
-    from glyphscope.preprocess import to_tensor
-
     found = maximise(checkpoint, ask("logits", steps=64, regularisers={"total_variation": 0}))
     noise = np.random.default_rng(0).integers(0, 256, (200, 1, 28, 28), dtype=np.uint8)
     x = to_tensor(noise, checkpoint.manifest.input)
@@ -41,9 +54,6 @@ def test_pictures_drive_their_units_more_than_random_images(checkpoint: Checkpoi
 
 
 def test_the_activation_is_that_of_the_served_bytes(checkpoint: Checkpoint) -> None:
-    from glyphscope.activations import activations
-    from glyphscope.preprocess import to_tensor
-
     found = maximise(checkpoint, ask(units=[0, 3]))
     x = to_tensor(np.stack([image.pixels for image in found]), checkpoint.manifest.input)
     output = activations(checkpoint.network, x, ["act2"])["act2"]
@@ -51,18 +61,35 @@ def test_the_activation_is_that_of_the_served_bytes(checkpoint: Checkpoint) -> N
         assert image.activation == pytest.approx(float(output[i, image.unit].max()), rel=1e-4)
 
 
-@pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
+@pytest.mark.parametrize(
+    ("layer", "more"),
+    [
+        ("act2", {"preset": "default"}),
+        ("conv2", {"preset": "yosinski2015"}),
+        ("logits", {"preset": "maco", "patience": 1, "steps": 64}),
+        ("act1", {"objective": "neuron", "parameterisation": "pyramid"}),
+    ],
+)
 def test_a_picture_is_the_same_alone_or_in_any_company(
-    checkpoint: Checkpoint, parameterisation: str
+    checkpoint: Checkpoint, layer: str, more: dict[str, object]
 ) -> None:
-    def draw(*units: int) -> dict[int, bytes]:
-        request = ask(units=units, parameterisation=parameterisation)
-        return {i.unit: i.pixels.tobytes() for i in maximise(checkpoint, request)}
+    def draw(units: object) -> dict[int, bytes]:
+        found = maximise(checkpoint, ask(layer, units=units, **more))
+        return {image.unit: image.pixels.tobytes() for image in found}
 
-    together = draw(0, 1, 2, 3, 4, 5, 6, 7)
-    for units in ([3], [7, 3], [5, 4, 3, 2, 1]):
-        for unit, pixels in draw(*units).items():
+    together = draw("all")
+    for units in ([3], [5, 2, 3]):
+        for unit, pixels in draw(units).items():
             assert pixels == together[unit], (units, unit)
+
+
+def test_neither_cores_nor_other_threads_show_in_a_picture(checkpoint: Checkpoint) -> None:
+    alone = [i.pixels.tobytes() for i in maximise(checkpoint, ask("logits"))]
+    torch.set_num_threads(2)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: maximise(checkpoint, ask("logits")), range(2)))
+    assert all([i.pixels.tobytes() for i in images] == alone for images in both)
+    assert hooks(checkpoint.network) == 0
 
 
 def test_a_picture_is_the_same_in_another_process() -> None:
@@ -116,7 +143,7 @@ def test_total_variation_smooths(checkpoint: Checkpoint) -> None:
 
 def test_progress_rises_to_the_end(checkpoint: Checkpoint) -> None:
     seen: list[tuple[int, int]] = []
-    maximise(checkpoint, ask(units="all"), progress=lambda *now: seen.append(now))
+    maximise(checkpoint, ask("logits"), progress=lambda *now: seen.append(now))
     assert seen == sorted(seen)
     assert seen[-1] == (2 * FEW, 2 * FEW)
 
@@ -152,9 +179,109 @@ def test_frames_show_the_way_often_at_first(checkpoint: Checkpoint) -> None:
         assert pixels.dtype == np.uint8
         shown.append((step, tuple(units)))
 
-    maximise(checkpoint, ask(units=[3, 0, 1, 2, 5], steps=18), frame=frame)
+    units = (3, 0, 1, 2, 5, 4, 6, 9, 7)
+    maximise(checkpoint, ask("logits", units=units, steps=18), frame=frame)
     steps = [1, 2, 3, 4, 8, 12, 16, 18]
-    assert shown == [(n, (3, 0, 1, 2)) for n in steps] + [(n, (5,)) for n in steps]
+    assert shown == [(n, units[:8]) for n in steps] + [(n, units[8:]) for n in steps]
+
+
+def test_an_error_of_the_callers_leaves_the_network_as_it_was(checkpoint: Checkpoint) -> None:
+    def frame(step: int, units: Sequence[int], pixels: Any) -> None:
+        raise KeyError(step)
+
+    with pytest.raises(KeyError):
+        maximise(checkpoint, ask(), frame=frame)
+    assert hooks(checkpoint.network) == 0
+    assert not checkpoint.network.training
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_draws(checkpoint: Checkpoint, name: str) -> None:
+    [image] = maximise(checkpoint, ask(units=[2], preset=name))
+    assert image.pixels.std() > 0
+    assert image.activation > 0
+
+
+def test_variants_of_a_unit_are_pushed_apart(checkpoint: Checkpoint) -> None:
+    def alike(weight: float) -> float:
+        request = ask("act2", units=[2], variants=3, diversity=weight, steps=48)
+        found = maximise(checkpoint, request)
+        assert [image.unit for image in found] == [0, 1, 2]
+        x = to_tensor(np.stack([image.pixels for image in found]), checkpoint.manifest.input)
+        heard = activations(checkpoint.network, x, ["act2"])
+        return -float(diversity("act2").score(heard).mean())
+
+    assert alike(2.0) < alike(0.0)
+
+
+def test_a_sum_pulls_as_its_weights_say(checkpoint: Checkpoint) -> None:
+    def values(*weights: float) -> Tensor:
+        terms = [{"unit": unit, "weight": weight} for unit, weight in enumerate(weights)]
+        [image] = maximise(checkpoint, ask("logits", objective=terms, steps=48))
+        x = to_tensor(image.pixels[None], checkpoint.manifest.input)
+        found = activations(checkpoint.network, x, ["logits"])["logits"][0]
+        expected = float((found[: len(weights)] * torch.tensor(weights)).sum())
+        assert image.unit == 0
+        assert image.activation == pytest.approx(expected, rel=1e-4)
+        return found
+
+    up, apart = values(1.0), values(1.0, -1.0)
+    assert apart[0] - apart[1] > up[0] - up[1]
+
+
+def test_a_whole_layer_is_one_picture(checkpoint: Checkpoint) -> None:
+    [image] = maximise(checkpoint, ask("act2", objective="layer"))
+    x = to_tensor(image.pixels[None], checkpoint.manifest.input)
+    heard = activations(checkpoint.network, x, ["act2"])["act2"]
+    assert image.activation == pytest.approx(float(heard.square().mean()), rel=1e-4)
+
+
+def test_a_unit_that_nothing_moves_is_dead_before_its_rectifier_too(checkpoint: Checkpoint) -> None:
+    dead, alive = maximise(checkpoint, ask("conv1", units=[1, 0]))
+    assert (dead.dead, alive.dead) == (True, False)
+    assert dead.activation == -1
+    assert not dead.pixels.any()
+
+
+def test_silent_units_are_tried_before_the_others_are_drawn(checkpoint: Checkpoint) -> None:
+    """Unit 0 answers although no image of this test set drives it, unit 1 never does."""
+    silent = Examples({"act1.activations": torch.zeros(6, 9)})
+    shown: set[int] = set()
+    found = maximise(
+        replace(checkpoint, examples=silent),
+        ask("act1", units=[1, 0]),
+        frame=lambda step, units, pixels: shown.update(units),
+    )
+    assert [image.dead for image in found] == [True, False]
+    assert shown == {0}
+
+
+def test_colour_is_drawn_in_three_channels() -> None:
+    network = build(network_spec("card-cnn", (3, 32, 40), 4, features=[6, 8], units=16), seed=4)
+    network.eval().requires_grad_(False)
+    manifest = Manifest(
+        name="colour", version=1, created="2026-01-01T00:00:00+00:00", network=network.spec,
+        input=InputSpec(
+            channels=3, height=32, width=40, preprocessing="picture",
+            mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2),
+        ),
+        labels=LabelSet(names=tuple("abcd")),
+    )  # fmt: skip
+    colour = Checkpoint(manifest, network, torch.device("cpu"))
+    for name in PRESETS:
+        [image] = maximise(colour, ask("act2", units=[0], preset=name, steps=8))
+        assert image.pixels.shape == (3, 32, 40)
+        assert image.pixels.std() > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_on_cuda_a_recorded_step_draws_what_the_cpu_draws(checkpoint: Checkpoint) -> None:
+    on_cpu = maximise(checkpoint, ask("logits", steps=48))
+    device = torch.device("cuda")
+    moved = Checkpoint(checkpoint.manifest, place(checkpoint.network, device), device)
+    on_cuda = maximise(moved, ask("logits", steps=48))
+    for here, there in zip(on_cpu, on_cuda, strict=True):
+        assert there.activation == pytest.approx(here.activation, rel=0.1)
 
 
 def test_unknown_layers_and_units_list_the_known_ones(checkpoint: Checkpoint) -> None:
