@@ -4,6 +4,7 @@ import errno
 import functools
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -26,6 +27,9 @@ from service.workers import Beat, Workers
 
 SLACK = 5.0
 """Seconds that a process may take to end after its last request."""
+
+SWITCH_SECONDS = 0.0005
+"""Python's own 5 ms is many answers."""
 
 app = typer_app()
 
@@ -110,6 +114,8 @@ def serve_here(
     listeners: list[socket.socket],
     beat: Beat = lambda: None,
 ) -> None:
+    # A thread that computes holds the interpreter for so long before an answer may go on.
+    sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         application,
         backlog=BACKLOG,

@@ -23,11 +23,15 @@ from glyphscope.store import PRODUCTION, Ref, Store
 from service.inspection import Held, Inspector, Listing
 from service.memory import LOOSE, NAMED, PINNED, Memory
 from service.model import Model, open_model
+from service.pools import Pool
 from service.resolver import Plan, Resolver, Signature, alias_of, signature
 from service.rollout import Rollout, Share
 from service.served import Served
 
 logger = logging.getLogger("glyphscope.service")
+
+LOADER_NICE = 10
+"""A version that loads gives way to those that answer."""
 
 Warm = Callable[[Model], Awaitable[None]]
 
@@ -56,6 +60,7 @@ class Registry:
         self._memory = Memory(max_loaded, self._rank)
         self._served = Served(state, store.root)
         self._warm = warm
+        self._loader = Pool("loader", threads=1, nice=LOADER_NICE)
         self._threads = threads
         self._locks: dict[Ref, asyncio.Lock] = {}
         self._preparing: dict[Ref, asyncio.Task[None]] = {}
@@ -124,7 +129,7 @@ class Registry:
                 return found
             mark = self._mark(ref)
             try:
-                model = await asyncio.to_thread(self._read, ref)
+                model = await self._loader.run(lambda: self._read(ref))
             except BrokenCheckpoint as error:
                 self._refused[ref] = str(error)
                 raise
@@ -214,6 +219,7 @@ class Registry:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._loader.close()
 
     async def _answer(self, text: str, plan: Plan) -> Model:
         ref = self._choose(text, plan)

@@ -4,13 +4,10 @@ What is offered waits in a bounded queue and runs while no request does, in a th
 """
 
 import asyncio
+import functools
 import logging
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +16,7 @@ import torch
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels, to_tensor
 from glyphscope.spec import InputSpec
+from service.pools import Pool
 from service.scores import Logits
 
 MOST_WAITING = 256
@@ -63,7 +61,7 @@ class Shadow:
         self._waiting = 0
         self._found: dict[tuple[str, str], Comparison] = {}
         self._task: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "shadow", initializer=_step_back)
+        self._thread = Pool("shadow", threads=1, nice=_NICE)
 
     def offer(self, primary: Checkpoint, other: Checkpoint, pixels: Pixels, logits: Logits) -> None:
         """``logits``: what ``primary`` answered, (n, classes). Returns at once."""
@@ -96,10 +94,9 @@ class Shadow:
     def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._offers:
             if not self._idle():
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -108,7 +105,7 @@ class Shadow:
             self._waiting -= len(offer.pixels)
             counted = self._found[offer.key]
             try:
-                disagreements = await loop.run_in_executor(self._thread, _disagreements, offer)
+                disagreements = await self._thread.run(functools.partial(_disagreements, offer))
             except Exception:
                 # The version under test may do anything; the one that serves never hears of it.
                 logger.exception("shadow %s failed", offer.key[1])
@@ -131,9 +128,3 @@ def _comparable(one: InputSpec, other: InputSpec) -> bool:
     """The same bytes mean the same picture; how they are normalised is each network's own."""
     own = {"mean", "std"}
     return one.model_dump(exclude=own) == other.model_dump(exclude=own)
-
-
-def _step_back() -> None:
-    torch.set_num_threads(1)
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
