@@ -62,6 +62,8 @@ class Protocol(Connection):
 
     def _ticket(self) -> Ticket | None:
         """One at a time: what is pipelined behind it waits in uvicorn's own line."""
+        if self._surplus or self.limits.lifecycle.stopping:
+            return None
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy or self.flow.write_paused or self.root_path or self.limit_concurrency is not None:
             return None
