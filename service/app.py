@@ -32,6 +32,7 @@ from service.middleware.deadline import Deadline
 from service.middleware.decompress import Decompress
 from service.middleware.deprecated import Deprecated
 from service.middleware.head import Head
+from service.middleware.measure import Measure, Routed
 from service.middleware.request_id import HEADER, RequestId
 from service.middleware.security import SecurityHeaders
 from service.problem import handle
@@ -51,6 +52,7 @@ from service.routers import (
     images,
     inversions,
     maximisations,
+    metrics,
     models,
     pad,
     pictures,
@@ -117,6 +119,7 @@ def create_app(settings: Settings) -> FastAPI:
         presets,
         problems,
         status,
+        metrics,
         docs,
         pad,
         v2_server,
@@ -158,6 +161,7 @@ def _middleware(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
     )
     return [
         Middleware(RequestId),
+        Middleware(Measure),
         Middleware(SecurityHeaders),
         Middleware(AccessLog),
         *([cors] if settings.cors_origins else []),
@@ -174,6 +178,7 @@ def _middleware(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
         Middleware(Head),
         Middleware(Compress),
         Middleware(Deprecated),
+        Middleware(Routed),
     ]
 
 

@@ -39,6 +39,9 @@ INLINE_SECONDS = 0.004
 Forward = Callable[[Pixels], Logits]
 """uint8 (n, C, H, W) -> float32 (n, classes), n up to ``PIECE``"""
 
+Ran = Callable[[str, int], None]
+"""Told of each turn: the model's name, and how many images."""
+
 Part = tuple["Work", int, int]
 """The work's images from one index to another."""
 
@@ -83,12 +86,18 @@ class Batcher:
     """``forward`` is never called twice at once."""
 
     def __init__(
-        self, forward: Forward, manifest: Manifest, thread: Executor, backlog: Backlog
+        self,
+        forward: Forward,
+        manifest: Manifest,
+        thread: Executor,
+        backlog: Backlog,
+        ran: Ran = lambda model, images: None,
     ) -> None:
         self._forward = forward
         self._manifest = manifest
         self._thread = thread
         self._backlog = backlog
+        self._ran = ran
         self._waiting: deque[Work] = deque()
         self._loop = asyncio.get_running_loop()
         self._awake = False
@@ -108,6 +117,7 @@ class Batcher:
             self._awake = False
             return
         images = sum(stop - start for _, start, stop in parts)
+        self._ran(self._manifest.name, images)
         if self._tempo.expected(images) <= INLINE_SECONDS:
             self._run_here(parts)
         else:

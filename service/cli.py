@@ -20,6 +20,7 @@ from service.device import resolve_device, share_devices
 from service.express.protocol import Protocol
 from service.listeners import BACKLOG, listen
 from service.logs import configure_logging
+from service.metrics import shared_counters
 from service.server import Server
 from service.settings import Settings, load_settings
 from service.supervisor import Supervisor
@@ -77,6 +78,7 @@ def run(settings: Settings, *, with_worker: bool) -> None:
             settings = settings.model_copy(update={"admin_port": admin[0].getsockname()[1]})
         # Made here where it runs here, so that what is wrong with it is said before more starts.
         application = create_app(settings) if settings.workers == 1 else None
+        stack.enter_context(shared_counters() if settings.workers > 1 else nullcontext())
         stack.enter_context(Supervisor(settings.environment()) if with_worker else nullcontext())
         for listener in admin:
             typer.echo(f"Glyphscope, admin: {_url(listener)}", err=True)

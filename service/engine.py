@@ -22,7 +22,7 @@ from torch import Tensor
 from glyphscope.activations import listen
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels, to_tensor
-from service.batcher import INLINE_SECONDS, PIECE, Backlog, Batcher, Work
+from service.batcher import INLINE_SECONDS, PIECE, Backlog, Batcher, Ran, Work
 from service.model import Model
 from service.scores import Scores
 from service.tempo import Tempo
@@ -36,12 +36,18 @@ T = TypeVar("T")
 class Engine:
     """At most ``max_waiting`` images wait; what comes beyond them is refused as ``Busy``."""
 
-    def __init__(self, threads: int = 1, max_waiting: int = 4096) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        max_waiting: int = 4096,
+        ran: Ran = lambda model, images: None,
+    ) -> None:
         torch.set_num_threads(threads)  # of the event loop's own passes
         self._thread = ThreadPoolExecutor(
             1, "inference", initializer=torch.set_num_threads, initargs=(threads,)
         )
         self._backlog = Backlog(max_waiting)
+        self._ran = ran
         self._batchers: WeakKeyDictionary[Model, Batcher] = WeakKeyDictionary()
         self._tempi: WeakKeyDictionary[Model, Tempo] = WeakKeyDictionary()
 
@@ -62,8 +68,9 @@ class Engine:
     def submit(self, model: Model, work: Work) -> None:
         batcher = self._batchers.get(model)
         if batcher is None:
-            batcher = Batcher(model.forward, model.manifest, self._thread, self._backlog)
-            self._batchers[model] = batcher
+            batcher = self._batchers[model] = Batcher(
+                model.forward, model.manifest, self._thread, self._backlog, self._ran
+            )
         batcher.submit(work)
 
     async def activations(

@@ -20,6 +20,7 @@ from service.engine import Engine
 from service.jobs import Jobs
 from service.lifecycle import Lifecycle
 from service.maximisations import Maximisations
+from service.metrics import Metrics
 from service.model import Model
 from service.oip.statistics import Statistics
 from service.orders import Orders
@@ -53,6 +54,7 @@ class Runtime:
     analyses: Analyses
     shadow: Shadow
     presence: Presence
+    metrics: Metrics
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     started: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,7 +132,8 @@ async def warm(engine: Engine, model: Model) -> None:
 def make_runtime(settings: Settings) -> Runtime:
     """Raises ``InvalidInput`` for a device that is not there, ``OSError`` for a state folder."""
     jobs = Jobs(settings.state)
-    engine = Engine(settings.threads, settings.max_waiting_images)
+    metrics = Metrics()
+    engine = Engine(settings.threads, settings.max_waiting_images, metrics.ran)
     registry = Registry(
         Store(settings.store),
         resolve_device(settings.device),
@@ -151,6 +154,7 @@ def make_runtime(settings: Settings) -> Runtime:
         make_analyses(settings),
         Shadow(lambda: engine.waiting == 0),
         Presence(settings.state, settings.store),
+        metrics,
     )
 
 

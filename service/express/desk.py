@@ -38,6 +38,9 @@ _URL = re.compile(
 
 MEDIA_TYPES = {name.encode(): name for name in QUICK}
 
+ROUTE = "/v1/models/{model}/classify"
+"""As the application writes it."""
+
 _MAX_KNOWN = 1024
 
 
@@ -94,6 +97,9 @@ class Desk:
         return None if ticket.packs and len(body) >= MIN_BYTES else body
 
     def log(self, ticket: Ticket, size: int) -> None:
+        """Count it, and write its line."""
+        seconds = time.perf_counter() - ticket.began
+        self._runtime.metrics.answered("POST", ROUTE, ticket.model.manifest.name, 200, seconds)
         if access_log.enabled():
             scope = {
                 **ticket.scope,
@@ -101,8 +107,7 @@ class Desk:
                 "path": ticket.url.partition(b"?")[0].decode(),
                 "state": {"request_id": ticket.request_id.decode()},
             }
-            milliseconds = (time.perf_counter() - ticket.began) * 1000
-            access_log.log(scope, 200, size, milliseconds)
+            access_log.log(scope, 200, size, seconds * 1000)
 
     def _route(self, url: bytes) -> tuple[str, int | None] | None:
         """(model, top_k), remembered: there are few, and each comes often."""

@@ -23,11 +23,10 @@ async def status(request: Request) -> Response:
     """Of all processes that serve this store with this state folder, on whatever machine: what
     they hold in memory, how much waits, and what each name's traffic is."""
     found = runtime(request)
-    document = await _document(found)
-    return answer(document)
+    return answer(await document(found))
 
 
-async def _document(found: Runtime) -> dict[str, Any]:
+async def document(found: Runtime) -> dict[str, Any]:
     listings, processes, jobs = await asyncio.gather(
         found.registry.survey(),
         asyncio.to_thread(found.presence.all),
