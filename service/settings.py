@@ -57,12 +57,18 @@ class Settings(BaseSettings):
     threads: Annotated[
         int, Field(ge=1, le=256, description="threads inside one forward pass, a process")
     ] = 1
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is logged, one JSON line each"
+    )
     cors_origins: tuple[str, ...] = Field(
         (), description="origins whose pages may call the service; none by default"
     )
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
-    max_batch_images: Annotated[int, Field(ge=1)] = 1024
+    max_body_bytes: Annotated[
+        int, Field(ge=1024, description="of a request, unpacked; larger ones are answered 413")
+    ] = 32 * 1024 * 1024
+    max_batch_images: Annotated[
+        int, Field(ge=1, description="images in one request; more are answered 413")
+    ] = 1024
     max_waiting_images: Annotated[
         int, Field(ge=1, description="images waiting for a process; more are answered 503")
     ] = 4096
