@@ -106,6 +106,26 @@ class LayerStatistics:
 
 
 @dataclass(frozen=True)
+class NearestImage:
+    """Of the test set; ``image`` is its path at the service, where the model has its pixels."""
+
+    index: int
+    label: str
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Whether a picture can be believed. ``ratio``: its activation over the best test image's.
+    The others are multiples of what is usual in the unit's own best test images."""
+
+    ratio: float | None = None
+    high_frequency: float | None = None
+    total_variation: float | None = None
+    nearest: NearestImage | None = None
+
+
+@dataclass(frozen=True)
 class UnitImage:
     """``activation`` is the unit's on its picture, ``dataset_max`` its highest on the test set.
     ``image`` is the path of the picture at the service, ``film`` that of the way to it."""
@@ -116,6 +136,7 @@ class UnitImage:
     dead: bool
     image: str
     film: str | None = None
+    score: Score = Score()
 
 
 @dataclass(frozen=True)

@@ -117,15 +117,25 @@ def statistics(found: Sequence[LayerStatistics], image: int = 0) -> Table:
 
 
 def maximisation(job: Maximisation) -> Table:
-    table = _table("unit >", "activation >", "best test image >", "")
+    """The last figures are multiples of what is usual in the unit's best test images."""
+    table = _table(
+        "unit >", "activation >", "best test image >", "fine detail >", "edges >", "nearest", ""
+    )
     for result in job.results:
-        activation, best = (
-            "-" if value is None else f"{value:.4g}"
-            for value in (result.activation, result.dataset_max)
+        found = result.score
+        near = found.nearest
+        table.add_row(
+            str(result.unit),
+            *(_figure(value, "") for value in (result.activation, result.dataset_max)),
+            *(_figure(value, "x") for value in (found.high_frequency, found.total_variation)),
+            f"{near.label} (no. {near.index})" if near else "-",
+            "dead: no image makes it answer" if result.dead else "",
         )
-        note = "dead: no image makes it answer" if result.dead else ""
-        table.add_row(str(result.unit), activation, best, note)
     return table
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.4g}" if not unit else f"{value:.2f}{unit}"
 
 
 def _table(*columns: str) -> Table:

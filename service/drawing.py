@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphscope.visualise import UnitImage, png, settings_of
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.embedding import Neighbour
+from glyphscope.visualise import MaximisationRequest, UnitImage, png, score, settings_of
 from service.events import FRAME, PROGRESS, Log
 from service.film import Film, smaller
-from service.jobs import Jobs, Order, Result, Status, replace
+from service.jobs import Jobs, Nearest, Order, Result, ResultScore, Status, replace
 from service.pace import Pace
 
 LARGEST_FRAME = 64
@@ -57,7 +59,7 @@ class Drawing:
         self._log.append(FRAME, {**self._place(), "images": _sent(units, images)})
         self._frames.done()
 
-    def finish(self, images: Sequence[UnitImage]) -> Status:
+    def finish(self, checkpoint: Checkpoint, images: Sequence[UnitImage]) -> Status:
         """Write the pictures and their films. Returns the status "done", which nobody has yet."""
         job = self._order.id
         strips = self._film.strips({image.unit: image.pixels for image in images})
@@ -68,7 +70,7 @@ class Drawing:
         self._log.append(PROGRESS, self._place())
         update = {
             "status": "done",
-            "results": tuple(_result(image) for image in images),
+            "results": results(checkpoint, self._order.request, images),
             "frames": (*self._film.steps, self._steps),
         }
         return self.status.model_copy(update=update)
@@ -90,11 +92,34 @@ def data_uri(picture: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
-def _result(image: UnitImage) -> Result:
-    finite = math.isfinite(image.activation)
-    return Result(
-        unit=image.unit,
-        activation=image.activation if finite else None,
-        dataset_max=image.dataset_max,
-        dead=image.dead,
+def results(
+    checkpoint: Checkpoint, request: MaximisationRequest, images: Sequence[UnitImage]
+) -> tuple[Result, ...]:
+    scores = score(checkpoint, request, images)
+    return tuple(
+        Result(
+            unit=image.unit,
+            activation=_finite(image.activation),
+            dataset_max=image.dataset_max,
+            dead=image.dead,
+            score=ResultScore(
+                ratio=_finite(found.ratio),
+                high_frequency=_finite(found.high_frequency),
+                total_variation=_finite(found.total_variation),
+                nearest=_nearest(checkpoint, found.nearest),
+            ),
+        )
+        for image, found in zip(images, scores, strict=True)
     )
+
+
+def _nearest(checkpoint: Checkpoint, found: Neighbour | None) -> Nearest | None:
+    if found is None:
+        return None
+    kept = found.index in checkpoint.images
+    return Nearest(index=found.index, label=checkpoint.labels[found.label], kept=kept)
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return value if value is not None and math.isfinite(value) else None

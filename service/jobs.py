@@ -50,11 +50,29 @@ class Order(Frozen):
     request: MaximisationRequest
 
 
+class Nearest(Frozen):
+    """A test image; ``kept``: the version has its pixels, so that it can be shown."""
+
+    index: int
+    label: str
+    kept: bool
+
+
+class ResultScore(Frozen):
+    """As ``visualise.score``."""
+
+    ratio: float | None = None
+    high_frequency: float | None = None
+    total_variation: float | None = None
+    nearest: Nearest | None = None
+
+
 class Result(Frozen):
     unit: int
     activation: float | None
     dataset_max: float | None
     dead: bool
+    score: ResultScore = ResultScore()
 
 
 class Status(Frozen):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from glyphscope.errors import Busy, Conflict
-from service.jobs import Jobs, Order, Status
+from service.jobs import Jobs, Order, Result, ResultScore, Status
 from service.queue import Queue
 
 # Somebody else holds a job's lock for as long as it takes to write two small files.
@@ -60,14 +60,7 @@ class Maximisations:
             "grid": f"{home}/grid.png" if done else None,
             "animation": f"{home}/animation.webp" if done and status.frames else None,
             "frames": list(status.frames),
-            "results": [
-                {
-                    **result.model_dump(),
-                    "image": f"{home}/units/{result.unit}.png",
-                    "film": f"{home}/units/{result.unit}/film.png" if status.frames else None,
-                }
-                for result in status.results
-            ],
+            "results": [_result(result, order, home, status) for result in status.results],
         }
 
     def cancel(self, job_id: str) -> None:
@@ -131,3 +124,22 @@ class Maximisations:
             self.jobs.write(order.id, Status(status="failed", error=str(error)))
             raise
         return True
+
+
+def _result(result: Result, order: Order, home: str, status: Status) -> dict[str, Any]:
+    return {
+        **result.model_dump(exclude={"score"}),
+        "score": _score(result.score, order),
+        "image": f"{home}/units/{result.unit}.png",
+        "film": f"{home}/units/{result.unit}/film.png" if status.frames else None,
+    }
+
+
+def _score(score: ResultScore, order: Order) -> dict[str, Any]:
+    document = score.model_dump(exclude={"nearest"})
+    near = score.nearest
+    if near is None:
+        return {**document, "nearest": None}
+    image = f"/v1/models/{order.model}@{order.version}/images/{near.index}.png"
+    place = {"index": near.index, "label": near.label, "image": image if near.kept else None}
+    return {**document, "nearest": place}

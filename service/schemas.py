@@ -141,11 +141,29 @@ class Activations(Shape):
     layers: list[LayerActivations]
 
 
+class NearestImage(Shape):
+    index: int = Field(description="in the test set")
+    label: str
+    image: str | None = Field(description="null where the version does not have its pixels")
+
+
+class PictureScore(Shape):
+    """Whether the picture can be believed; null where the version was published without."""
+
+    ratio: float | None = Field(description="activation over that of the best test image")
+    high_frequency: float | None = Field(
+        description="energy above 0.25 cycles a pixel, against the unit's best test images"
+    )
+    total_variation: float | None = Field(description="against the unit's best test images")
+    nearest: NearestImage | None = Field(description="the test image that the network finds likest")
+
+
 class UnitResult(Shape):
     unit: int
     activation: float | None = Field(description="the unit's value on its picture")
     dataset_max: float | None = Field(description="its highest value on the test set, where known")
     dead: bool = Field(description="it never answers; the picture is empty")
+    score: PictureScore
     image: str
     film: str | None = Field(description="the way to it, frame beside frame")
 

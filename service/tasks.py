@@ -133,7 +133,7 @@ class Tasks:
                 frame=drawing.frame,
                 cancelled=lambda: self.stopping() or self.jobs.cancel_asked(order.id),
             )
-            return drawing.finish(images)
+            return drawing.finish(checkpoint, images)
 
     def _recover(self, job_id: str, waits: bool) -> None:
         status = self.jobs.status(job_id)

@@ -58,7 +58,7 @@ const unit = new Unit({
     mapCaption: "unit-map-caption", pictureCaption: "unit-picture-caption",
     frame: "unit-frame", live: "unit-live", picture: "unit-picture", status: "unit-status", again: "unit-again",
     progress: "unit-progress", measures: "unit-measures", verdict: "unit-verdict",
-    save: "unit-save", link: "unit-link",
+    score: "unit-score", save: "unit-save", link: "unit-link",
   }),
 }, scheme);
 const examples = new Examples($("unit-examples"));

@@ -9,6 +9,7 @@ import { Job } from "/pad/job.js";
 import { Method } from "/pad/method.js";
 import { statistics } from "/pad/maps.js";
 import { count, short } from "/pad/number.js";
+import * as score from "/pad/score.js";
 import { paintOne } from "/pad/tiles.js";
 
 /** Walking past a channel does not start its maximisation; resting on it does. */
@@ -215,6 +216,7 @@ export class Unit extends EventTarget {
     const top = Math.max(...rows.map(([, value]) => value), 1e-9);
     this.#part.measures.replaceChildren(...rows.flatMap((row) => measure(...row, top)));
     this.#part.verdict.textContent = verdict(result, this.#shown.layer);
+    score.show(this.#part.score, result);
   }
 
   #tell(name, detail = null) {

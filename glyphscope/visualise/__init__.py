@@ -5,6 +5,7 @@ from glyphscope.visualise.pictures import grid, png
 from glyphscope.visualise.presets import PRESETS, WARPS, Preset
 from glyphscope.visualise.render import maximise
 from glyphscope.visualise.request import MaximisationRequest, digest, resolve, settings_of
+from glyphscope.visualise.scores import Score, score
 from glyphscope.visualise.terms import Term
 from glyphscope.visualise.unit_image import UnitImage
 
@@ -14,6 +15,7 @@ __all__ = [
     "MaximisationRequest",
     "Preset",
     "Regularisers",
+    "Score",
     "Settings",
     "Term",
     "UnitImage",
@@ -23,5 +25,6 @@ __all__ = [
     "maximise",
     "png",
     "resolve",
+    "score",
     "settings_of",
 ]

@@ -217,7 +217,7 @@ def test_another_method_is_another_picture_of_the_same_unit(page: Page) -> None:
     first, where = picture.get_attribute("src"), page.url
     page.locator("#method summary").click()
     with page.expect_request(JOBS) as asked:
-        page.get_by_label("Method").select_option("sharp")
+        page.locator("#method-preset").select_option("sharp")
     assert body(asked.value)["preset"] == "sharp"
     expect(page.locator("#method-summary")).to_have_text("Sharp")
     expect(picture).not_to_have_attribute("src", first or "", timeout=DRAWN_MS)
@@ -228,7 +228,7 @@ def test_another_method_is_another_picture_of_the_same_unit(page: Page) -> None:
         1,
     )
     with page.expect_request(JOBS) as asked:
-        page.get_by_label("Smoothness").press("End")
+        page.locator("#method-smooth").press("End")
     assert body(asked.value)["regularisers"] == {"total_variation": 1}
     with page.expect_request(JOBS) as asked:
         page.get_by_role("button", name="As it was").click()

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glyphscope.checkpoint import read_manifest
+from glyphscope.checkpoint import load, read_manifest
 from glyphscope.errors import InvalidInput
 from glyphscope.store import Store
-from glyphscope.visualise import MaximisationRequest, digest
+from glyphscope.visualise import MaximisationRequest, UnitImage, digest, resolve, score
 from service import pictures, schemas
 from service.runtime import Runtime
 from service.settings import Settings
@@ -365,6 +365,33 @@ async def test_a_hit_reads_the_bytes_that_were_encoded(
     for path, answer in zip(paths, first, strict=True):
         known = {"If-None-Match": answer.headers["etag"]}
         assert (await client.get(f"{home}/{path}", headers=known)).status_code == 304
+
+
+async def test_a_score_stands_beside_each_picture(
+    client: httpx.AsyncClient, draw: Draw, store: Store
+) -> None:
+    job = await create(client)
+    draw()
+    done = schemas.Maximisation.model_validate(
+        (await client.get(f"/v1/maximisations/{job['id']}")).json()
+    )
+    checkpoint = load(store.root / "mnist" / "1")
+    flat = [
+        UnitImage(unit, unit + 0.5, None, False, np.full((1, 28, 28), unit, np.uint8))
+        for unit in (3, 0)
+    ]
+    request = resolve(checkpoint.network, MaximisationRequest.model_validate(ASKED))
+    for result, expected in zip(done.results, score(checkpoint, request, flat), strict=True):
+        found = result.score
+        assert found.ratio == expected.ratio
+        assert found.high_frequency == pytest.approx(expected.high_frequency)
+        assert found.total_variation == pytest.approx(expected.total_variation)
+        assert expected.nearest is not None
+        assert found.nearest is not None
+        assert found.nearest.index == expected.nearest.index
+        assert found.nearest.label == str(expected.nearest.label)
+        if found.nearest.image:
+            assert (await client.get(found.nearest.image)).headers["content-type"] == "image/png"
 
 
 async def test_what_was_evicted_is_drawn_again(
