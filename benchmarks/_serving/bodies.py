@@ -67,6 +67,7 @@ def oip_binary(images: Any) -> Body:
         "datatype": "UINT8",
         "parameters": {"binary_data_size": len(values)},
     }
-    head = json.dumps({"inputs": [tensor]}).encode()
+    asked = {"name": "logits", "parameters": {"binary_data": True}}
+    head = json.dumps({"inputs": [tensor], "outputs": [asked]}).encode()
     size = ("Inference-Header-Content-Length", str(len(head)))
     return Body("application/octet-stream", head + values, (size,))

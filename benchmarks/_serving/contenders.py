@@ -15,6 +15,9 @@ ROOT = HERE.parents[1]
 
 COMMON = ("onnxruntime>=1.24,<2", "numpy", "pillow")
 
+PATIENT_RAY = {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0"}
+"""All of it starts on one core here."""
+
 Command = Callable[[Path, int, Path], Sequence[str]]
 """(its environment's bin folder, port, an empty folder of its own) -> what is run"""
 
@@ -109,9 +112,9 @@ def peers() -> list[Contender]:
             Contender(f"mosec, {label}", _script("mosec_server.py"), "/inference",
                       requirements=("mosec", *COMMON), batch=batch),
             Contender(f"litserve, {label}", _script("litserve_server.py"), "/predict", upload,
-                      requirements=("litserve", *COMMON), batch=batch),
+                      requirements=("litserve", "python-multipart", *COMMON), batch=batch),
             Contender(f"ray, {label}", _script("ray_server.py"), "/",
-                      requirements=("ray[serve]", *COMMON), batch=batch),
+                      requirements=("ray[serve]", *COMMON), batch=batch, environment=PATIENT_RAY),
             Contender(f"mlserver, {label}", _mlserver(batch), "/v2/models/card/infer", bodies.oip,
                       requirements=("mlserver", *COMMON), batch=batch),
         ]  # fmt: skip

@@ -19,6 +19,7 @@ from benchmarks._serving.card import Card
 from benchmarks._serving.contenders import ROOT, SERVERS, Contender
 
 START_SECONDS = 300.0
+REFUSED_SECONDS = 30.0
 
 
 @dataclass
@@ -92,6 +93,9 @@ def _wait(server: Running, first: Body, log: Path) -> None:
             server.post(server.contender.path, first)
             return
         except (OSError, urllib.error.URLError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                # Some listen before their models are there; none needs long from then on.
+                deadline = min(deadline, time.monotonic() + REFUSED_SECONDS)
             if server.process.poll() is not None or time.monotonic() > deadline:
                 told = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{server.contender.name}: {error}\n{told}") from None

@@ -17,5 +17,5 @@ class Card(MLModel):
         files = [base64.b64decode(each) for each in payload.inputs[0].data]
         found = network.classify(self.session, [network.read(each) for each in files])
         data = [json.dumps(each) for each in found]
-        output = ResponseOutput(name="labels", shape=[len(data), 1], datatype="BYTES", data=data)
+        output = ResponseOutput(name="answers", shape=[len(data), 1], datatype="BYTES", data=data)
         return InferenceResponse(model_name=self.name, outputs=[output])
