@@ -115,16 +115,17 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _tree(pid: int) -> list[int]:
-    """A process and all below it, also those that were given to another parent."""
-    found = []
+    """A process, all of its session, and all below these: some make sessions of their own."""
+    parents: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
             with contextlib.suppress(OSError):
                 fields = (path / "stat").read_text().rpartition(")")[2].split()
-                # Its session is that of the process that was started.
-                if int(fields[3]) == pid:
-                    found.append(int(path.name))
-    return found or [pid]
+                parents[int(path.name)] = int(fields[1]), int(fields[3])
+    found = {pid} | {each for each, (_, session) in parents.items() if session == pid}
+    while more := {e for e, (parent, _) in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found)
 
 
 def _free_port() -> int:
