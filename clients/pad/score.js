@@ -7,9 +7,9 @@
 
 import { short } from "/pad/number.js";
 
-/** Within these shares of real images a picture is as rough as they are. */
-const CALM = 0.7;
-const ROUGH = 1.5;
+/** Within these multiples of its best test images a picture is as rough as they are. */
+const DETAIL = [0.5, 1.5];
+const EDGES = [0.7, 1.3];
 
 export function show(box, result) {
   box.replaceChildren(...(result && !result.dead && result.score ? rows(result.score) : []));
@@ -18,8 +18,8 @@ export function show(box, result) {
 
 function rows({ high_frequency: fine, total_variation: edges, nearest }) {
   return [
-    ...(fine === null ? [] : row("Fine detail", times(fine), judged(fine))),
-    ...(edges === null ? [] : row("Edges", times(edges), judged(edges))),
+    ...(fine === null ? [] : row("Fine detail", times(fine), judged(fine, DETAIL))),
+    ...(edges === null ? [] : row("Edges", times(edges), judged(edges, EDGES))),
     ...(nearest === null ? [] : row("Nearest test image", near(nearest), "")),
   ];
 }
@@ -32,11 +32,11 @@ function row(name, value, note) {
   return [term, about];
 }
 
-const times = (value) => `${short(value)} × real`;
+const times = (value) => `${value < 10 ? value.toFixed(2) : short(value)} × real`;
 
-function judged(value) {
-  if (value > ROUGH) return "noisier than real images";
-  return value < CALM ? "smoother than real images" : "as in real images";
+function judged(value, [least, most]) {
+  if (value > most) return "rougher than real images";
+  return value < least ? "smoother than real images" : "as in real images";
 }
 
 function near({ index, label, image }) {

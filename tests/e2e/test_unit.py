@@ -244,3 +244,23 @@ def test_a_job_that_someone_else_cancels_is_started_again(page: Page, client: Cl
     expect(page.locator("#unit-status")).to_have_text(re.compile("Step|Waiting"))
     client.cancel(started.value.json()["id"])
     expect(page.locator("#unit-picture")).to_be_visible(timeout=DRAWN_MS)
+
+
+def test_a_score_is_told_in_words(page: Page) -> None:
+    shown = page.evaluate("""async () => {
+      const { show } = await import("/pad/score.js");
+      const box = document.createElement("dl");
+      const nearest = { index: 9, label: "3", image: null };
+      show(box, { dead: false, score: { high_frequency: 2, total_variation: 0.7, nearest } });
+      const told = [...box.querySelectorAll("dd")].map((part) => part.textContent);
+      show(box, { dead: true, score: { high_frequency: 2, total_variation: 1, nearest } });
+      return [told, box.hidden];
+    }""")
+    assert shown == [
+        [
+            "2.00 × real · rougher than real images",
+            "0.70 × real · as in real images",
+            "a “3”, no. 9",
+        ],
+        True,
+    ]
