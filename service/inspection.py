@@ -7,8 +7,8 @@ Verifying reads every file, so a finding is kept until one of the version's file
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,6 +64,24 @@ class Listing:
     def production(self) -> int | None:
         version = self.aliases.get(PRODUCTION)
         return version if version in self.versions else None
+
+
+def with_serving(
+    listing: Listing, resolve: Callable[[str], Ref], refused: Mapping[Ref, str]
+) -> Listing:
+    """What answers under each alias, and why that is not what the alias names."""
+    serving: dict[str, int] = {}
+    held: list[Held] = []
+    for alias, wanted in {PRODUCTION: 0, **listing.aliases}.items():
+        try:
+            ref = resolve(f"{listing.name}@{alias}")
+        except GlyphscopeError:
+            continue
+        serving[alias] = ref.version
+        if wanted and ref.version != wanted:
+            reason = refused.get(Ref(listing.name, wanted), "it is being loaded")
+            held.append(Held(alias, wanted, ref.version, reason))
+    return replace(listing, serving=serving, held=held)
 
 
 class Inspector:

@@ -2,11 +2,12 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from glyphscope.store import Ref
 from service.model import Model
 from service.resolver import Signature
+from service.rollout import Rollout
 
 logger = logging.getLogger("glyphscope.service")
 
@@ -14,6 +15,15 @@ PINNED, NAMED, LOOSE = range(3)
 
 Rank = Callable[[Ref], int]
 """PINNED (also by a share of traffic) is never dropped, NAMED by an alias after all LOOSE ones."""
+
+
+def rank(version: int, rollout: Rollout, aliases: Mapping[str, int]) -> int:
+    """By what the store says of the version's name."""
+    shares = {share.to for share in (rollout.canary, rollout.shadow) if share}
+    names = {str(version), *(alias for alias, named in aliases.items() if named == version)}
+    if version in rollout.pinned or names & shares:
+        return PINNED
+    return NAMED if len(names) > 1 or version in rollout.loaded else LOOSE
 
 
 class Memory:

@@ -20,8 +20,8 @@ from glyphscope.checkpoint import load
 from glyphscope.errors import BrokenCheckpoint, GlyphscopeError, NotFound, Unavailable
 from glyphscope.manifest import Manifest
 from glyphscope.store import PRODUCTION, Ref, Store
-from service.inspection import Held, Inspector, Listing
-from service.memory import LOOSE, NAMED, PINNED, Memory
+from service.inspection import Inspector, Listing, with_serving
+from service.memory import Memory, rank
 from service.model import Model, open_model
 from service.pools import Pool
 from service.resolver import Plan, Resolver, Signature, alias_of, signature
@@ -185,7 +185,7 @@ class Registry:
 
     async def survey(self) -> list[Listing]:
         found = await asyncio.to_thread(self._inspector.survey)
-        return [await self._with_serving(listing) for listing in found]
+        return [await self._completed(listing) for listing in found]
 
     def loaded(self) -> list[Ref]:
         return self._memory.refs()
@@ -275,6 +275,8 @@ class Registry:
     async def _prepare(self, ref: Ref) -> None:
         try:
             await self.load(ref)
+            for alias in self._aliases(ref.name):
+                self._settle(ref.name, alias)
         except BrokenCheckpoint:
             logger.debug("%s is refused and what served before serves on", ref)
         finally:
@@ -316,34 +318,16 @@ class Registry:
             return {}
 
     def _rank(self, ref: Ref) -> int:
-        rollout = self.rollout(ref.name)
-        shares = {share.to for share in (rollout.canary, rollout.shadow) if share}
-        aliases = self._aliases(ref.name)
-        names = {str(ref.version), *(a for a, version in aliases.items() if version == ref.version)}
-        if ref.version in rollout.pinned or names & shares:
-            return PINNED
-        named = len(names) > 1 or ref.version in rollout.loaded
-        return NAMED if named else LOOSE
+        return rank(ref.version, self.rollout(ref.name), self._aliases(ref.name))
 
-    async def _with_serving(self, listing: Listing) -> Listing:
-        """What answers under each alias, and why that is not what the alias names."""
-        serving: dict[str, int] = {}
-        held: list[Held] = []
-        aliases = {**dict.fromkeys([PRODUCTION], 0), **listing.aliases}
-        for alias, wanted in aliases.items():
-            try:
-                ref = self.resolve(f"{listing.name}@{alias}")
-            except GlyphscopeError:
-                continue
-            serving[alias] = ref.version
-            if wanted and ref.version != wanted:
-                reason = self._refused.get(Ref(listing.name, wanted), "it is being loaded")
-                held.append(Held(alias, wanted, ref.version, reason))
-        production = serving.get(PRODUCTION)
-        manifest = listing.manifest
-        if production is not None and (manifest is None or manifest.version != production):
-            manifest = await self._inspected(Ref(listing.name, production))
-        return dataclasses.replace(listing, manifest=manifest, serving=serving, held=held)
+    async def _completed(self, listing: Listing) -> Listing:
+        """With what answers, and the manifest of that."""
+        now = with_serving(listing, self.resolve, self._refused)
+        production = now.serving.get(PRODUCTION)
+        if production is None or (now.manifest and now.manifest.version == production):
+            return now
+        manifest = await self._inspected(Ref(listing.name, production))
+        return dataclasses.replace(now, manifest=manifest)
 
     async def _inspected(self, ref: Ref) -> Manifest | None:
         try:

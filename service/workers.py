@@ -125,7 +125,10 @@ class Workers:
             os.close(self._wakes)
         return code
 
-    def _stop(self, *_: object) -> None:
+    def _stop(self, number: int, frame: object) -> None:
+        if self._stopping and number == signal.SIGINT:
+            for process in self._running():
+                process.kill()
         self._stopping = True
         os.write(self._wakes, b".")
 

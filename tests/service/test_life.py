@@ -237,6 +237,7 @@ def test_a_killed_process_is_replaced_and_nobody_hangs(
     with start() as server:
         with load_on(server).running() as load:
             for _ in range(3):
+                wait_for(lambda: len(server.pids()) == 2)
                 before = server.pids()
                 os.kill(min(before), signal.SIGKILL)
                 wait_for(functools.partial(server.replaced, before))
@@ -247,7 +248,7 @@ def test_a_killed_process_is_replaced_and_nobody_hangs(
 
 
 def test_a_process_that_hangs_is_replaced(start: Start, wait_for: WaitFor, alive: Alive) -> None:
-    with start(hang_seconds=2) as server:
+    with start(hang_seconds=5) as server:
         victim = min(server.pids())
         os.kill(victim, signal.SIGSTOP)
         wait_for(lambda: not alive(victim))
@@ -338,7 +339,7 @@ def test_deadlines_over_a_real_connection(start: Start, digit_png: bytes, digit:
 
         def slow_body() -> Iterator[bytes]:
             yield digit_png[:20]
-            time.sleep(1.5)
+            time.sleep(0.2)  # as a client on a bad line
             yield digit_png[20:]
 
         for body, path in ((slow_body(), CLASSIFY), (sent, "/v1/models/mnist/activations")):
@@ -358,12 +359,11 @@ def test_sighup_looks_at_the_store(start: Start, wait_for: WaitFor) -> None:
         server.process.send_signal(signal.SIGHUP)
 
         def moved() -> bool:
-            return all(
-                each["serving"] == {"mnist": {"production": 2}} for each in server.processes()
-            )
+            serving = [each["serving"] for each in server.processes()]
+            return serving == [{"mnist": {"production": 2}}] * 2
 
         wait_for(moved)
-        assert server.pids() == pids
+        wait_for(lambda: server.pids() == pids)
 
 
 def test_the_admin_port(start: Start) -> None:
