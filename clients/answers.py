@@ -141,14 +141,14 @@ class UnitImage:
 
 @dataclass(frozen=True)
 class Maximisation:
-    """``position`` counts the queued jobs that come before it; ``frames`` are the steps that films
-    and animation show."""
+    """``objective`` is a name, or the terms of a sum. ``position`` counts the queued jobs that come
+    before it; ``frames`` are the steps that films and animation show."""
 
     id: str
     model: str
     version: int
     layer: str
-    objective: str
+    objective: str | list[dict[str, Any]]
     status: Literal["queued", "running", "done", "failed", "cancelled"]
     step: int
     steps: int

@@ -43,19 +43,20 @@ class Maximisations:
         if order is None or status is None:
             return None
         home = f"/v1/maximisations/{job_id}"
+        request = order.request.model_dump(mode="json")
         done = status.status == "done"
         return {
             "id": job_id,
             "model": order.model,
             "version": order.version,
             "layer": order.request.layer,
-            "objective": order.request.objective,
+            "objective": request["objective"],
             "status": status.status,
             "position": self._ahead(job_id) if status.status == "queued" else None,
             "step": status.step,
             "steps": status.steps,
             "error": status.error,
-            "request": order.request.model_dump(mode="json"),
+            "request": request,
             "events": f"{home}/events",
             "grid": f"{home}/grid.png" if done else None,
             "animation": f"{home}/animation.webp" if done and status.frames else None,

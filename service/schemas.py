@@ -173,7 +173,7 @@ class Maximisation(Shape):
     model: str
     version: int
     layer: str
-    objective: str
+    objective: str | list[dict[str, Any]] = Field(description="a name, or the terms of a sum")
     status: Literal["queued", "running", "done", "failed", "cancelled"]
     position: int | None = Field(description="queued jobs that come before it")
     step: int

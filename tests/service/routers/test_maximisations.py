@@ -33,6 +33,18 @@ async def create(client: httpx.AsyncClient, **asked: Any) -> dict[str, Any]:
     return document
 
 
+async def test_an_objective_of_terms(client: httpx.AsyncClient, draw: Draw) -> None:
+    terms = [{"kind": "channel", "weight": 2}, {"kind": "layer", "layer": "conv2", "weight": -0.5}]
+    first = await client.post(URL, json={**ASKED, "objective": terms})
+    assert first.status_code == 201, first.text
+    document = schemas.Maximisation.model_validate(first.json())
+    assert isinstance(document.objective, list)
+    assert [each["weight"] for each in document.objective] == [2.0, -0.5]
+    assert document.objective == document.request["objective"]
+    draw()
+    assert (await client.get(f"/v1/maximisations/{document.id}")).json()["status"] == "done"
+
+
 async def test_created_then_found(client: httpx.AsyncClient, store: Store, draw: Draw) -> None:
     first = await client.post(URL, json=ASKED)
     document = schemas.Maximisation.model_validate(first.json())
