@@ -184,6 +184,7 @@ _VERSION = {
     "required": True,
     "schema": {"type": "string"},
     "description": "a number or an alias",
+    "examples": {text: {"value": text} for text in ("1", "production")},
 }
 
 
