@@ -12,7 +12,13 @@ from glyphscope.manifest import Manifest
 from service.model import Model
 from service.runtime import request_id, runtime
 
-Name = Annotated[str, Path(description="`name`; also `name@7` or `name@alias`")]
+Name = Annotated[
+    str,
+    Path(
+        description="`name`; also `name@7` or `name@alias`",
+        openapi_examples={"mnist": {"value": "mnist"}},
+    ),
+]
 
 
 class UnknownModel(NotFound):
