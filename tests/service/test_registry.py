@@ -269,3 +269,37 @@ async def test_a_rollout_that_is_torn_changes_nothing(
     assert registry.resolve("mnist") == Ref("mnist", 1)
     [listing] = await registry.survey()
     assert "rollout.json" in listing.broken[0].reason
+
+
+async def test_at_hand_is_what_every_request_gets(
+    registry: Registry, publish: Publish, store: Store
+) -> None:
+    publish(seed=0)
+    assert registry.at_hand("mnist") is None  # not loaded yet
+    assert registry.at_hand("abacus") is None
+    first = await registry.get("mnist")
+    assert registry.at_hand("mnist") is registry.at_hand("mnist@1") is first
+    publish(seed=1)
+    assert registry.at_hand("mnist") is None  # the alias has moved
+    second = await registry.get("mnist")
+    assert registry.at_hand("mnist") is second
+    assert registry.at_hand("mnist@1") is first
+
+
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        Rollout(canary=Share(to="1", percent=1)),
+        Rollout(shadow=Share(to="1", percent=1)),
+        Rollout(unloaded=(2,)),
+    ],
+)
+async def test_nothing_is_at_hand_where_requests_differ(
+    registry: Registry, publish: Publish, store: Store, rollout: Rollout
+) -> None:
+    publish(seed=0)
+    publish(seed=1)
+    await registry.get("mnist")
+    assert registry.at_hand("mnist") is not None
+    change_rollout(store, "mnist", lambda _: rollout)
+    assert registry.at_hand("mnist") is None
