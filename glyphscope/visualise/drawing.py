@@ -11,11 +11,11 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.visualise.batches import Batch
 from glyphscope.visualise.crew import Watch
 from glyphscope.visualise.knobs import Settings, Warp
-from glyphscope.visualise.objectives import diversity
+from glyphscope.visualise.objectives import Objective, diversity
 from glyphscope.visualise.optimise import Ascent
 from glyphscope.visualise.parameters import PARAMETERS, Canvas
 from glyphscope.visualise.prior import Prior, prior
-from glyphscope.visualise.request import MaximisationRequest
+from glyphscope.visualise.request import MaximisationRequest, settings_of
 from glyphscope.visualise.spectrum import magnitude
 from glyphscope.visualise.starts import Starts, starts
 from glyphscope.visualise.terms import compile_terms
@@ -41,12 +41,15 @@ Event = Shown | list[UnitImage]
 
 @dataclass(frozen=True)
 class Drawing:
-    """``request`` is resolved, ``settings`` are its own; ``starts`` of all its units, where the
-    settings ask for them and the prior has them."""
+    """What all batches of a request share. ``trunk`` leads to its layers, ``apart`` is what keeps
+    variants apart; ``starts`` are of all its units, where the settings ask for them and the prior
+    has them."""
 
     checkpoint: Checkpoint
     request: MaximisationRequest
     settings: Settings
+    trunk: Trunk
+    apart: Objective | None = None
     starts: Starts | None = None
 
     def probe(self) -> "Drawing":
@@ -55,6 +58,7 @@ class Drawing:
         return replace(
             self,
             request=self.request.model_copy(update={"variants": 1}),
+            apart=None,
             settings=self.settings.model_copy(update={"steps": steps, "redirect": steps}),
         )
 
@@ -95,29 +99,41 @@ class Drawing:
         )
 
     def _ascent(self, batch: Batch) -> Ascent:
-        request, network = self.request, self.checkpoint.network
-        objective, apart = compile_terms(request.terms, batch.units), None
-        if request.variants > 1 and request.diversity > 0:
-            apart = diversity(self._mapped())
-        alone = apart is None and request.objective in ("channel", "neuron")
-        layers = objective.layers | (apart.layers if apart else frozenset())
-        trunk = Trunk(network, layers, units=batch.units if alone else None)
-        if trunk.narrowed:  # of image i, the i-th unit that is left
-            objective = compile_terms(request.terms, range(len(batch.units)))
-        spec = self.checkpoint.manifest.input
-        pull = self._prior if self.settings.regularisers.prior else None
-        return Ascent(trunk, spec, objective, self.settings, apart, request.diversity, pull)
+        objective = compile_terms(self.request.terms, batch.units)
+        alone = self.apart is None and self.request.objective in ("channel", "neuron")
+        narrow = self.trunk.narrow(batch.units) if alone else None
+        if narrow:  # of image i, the i-th unit that is left
+            objective = compile_terms(self.request.terms, range(len(batch.units)))
+        return Ascent(
+            trunk=narrow or self.trunk,
+            input=self.checkpoint.manifest.input,
+            objective=objective,
+            settings=self.settings,
+            diversity=self.apart,
+            weight=self.request.diversity,
+            prior=self._prior if self.settings.regularisers.prior else None,
+        )
 
     @cached_property
     def _prior(self) -> Prior:
         return prior(self.checkpoint.manifest.input, self.checkpoint.device)
 
-    def _mapped(self) -> str:
-        """The objective's layer, or the last before it that has maps: there images differ."""
-        layers = self.checkpoint.network.layers
-        upto = [layer.name for layer in layers].index(self.request.layer)
-        spatial = [layer.name for layer in layers[: upto + 1] if layer.spatial]
-        return spatial[-1]
+
+def prepared(checkpoint: Checkpoint, request: MaximisationRequest) -> Drawing:
+    """``request`` is resolved."""
+    layers, apart = compile_terms(request.terms, [0]).layers, None
+    if request.variants > 1 and request.diversity > 0:
+        apart = diversity(_mapped(checkpoint, request.layer))
+        layers |= apart.layers
+    trunk = Trunk(checkpoint.network, layers)
+    return Drawing(checkpoint, request, settings_of(request), trunk, apart)
+
+
+def _mapped(checkpoint: Checkpoint, layer: str) -> str:
+    """The layer, or the last before it that has maps: there images differ."""
+    layers = checkpoint.network.layers
+    upto = [each.name for each in layers].index(layer)
+    return [each.name for each in layers[: upto + 1] if each.spatial][-1]
 
 
 def to_bytes(images: Tensor) -> Pixels:

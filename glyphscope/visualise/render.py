@@ -13,8 +13,8 @@ import torch
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.visualise.batches import batches
 from glyphscope.visualise.crew import work
-from glyphscope.visualise.drawing import Drawing, Shown
-from glyphscope.visualise.request import MaximisationRequest, resolve, settings_of, unit_numbers
+from glyphscope.visualise.drawing import Drawing, Shown, prepared
+from glyphscope.visualise.request import MaximisationRequest, resolve, unit_numbers
 from glyphscope.visualise.unit_image import Pixels, UnitImage, rectified
 
 MOST_THREADS = 8
@@ -43,7 +43,7 @@ def maximise(
     are called in that thread.
     """
     request = resolve(checkpoint.network, request)
-    drawing = Drawing(checkpoint, request, settings_of(request))
+    drawing = prepared(checkpoint, request)
     dead = _dead(drawing, cancelled)
     if request.variants > 1:
         numbers: Iterable[int] = range(request.variants)

@@ -8,6 +8,7 @@ at the same time. Nothing behind the last of the layers is computed. As nobody l
 between, batch norms are folded into their convolutions, and a max pool comes before its rectifier.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -166,27 +167,26 @@ class Sum(Op):
 
 
 class Trunk:
-    def __init__(
-        self,
-        network: Network,
-        layers: Iterable[str],
-        *,
-        fold: bool = True,
-        units: Sequence[int] | None = None,
-    ) -> None:
-        """``units``: of the one layer asked for, those alone and in that order, where it spares
-        work; ``narrowed`` says whether it did. ``fold=False`` runs the very modules."""
+    """``fold=False`` runs the very modules of the network, to the last bit."""
+
+    def __init__(self, network: Network, layers: Iterable[str], *, fold: bool = True) -> None:
         wanted = frozenset(layers)
         known = [layer.name for layer in network.layers]
         for name in wanted.difference(known):
             raise NotFound("layer", name, known)
+        self._one = len(wanted) == 1
+        self._device = next((p.device for p in network.parameters()), torch.device("cpu"))
         self._chain = _Compiler(wanted, fold).chain(list(network.named_children()), whole=False)
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
-        chosen = None if units is None else torch.tensor(units, device=device)
-        narrow = None if chosen is None or not fold else self._chain.kept(chosen)
-        self.narrowed = narrow is not None and len(wanted) == 1
-        if narrow is not None and self.narrowed:
-            self._chain = narrow
+
+    def narrow(self, units: Sequence[int]) -> "Trunk | None":
+        """Of the one layer asked for, these units alone and in this order; what leads to no other
+        is not computed. None where that cannot be. Shares all weights but the last."""
+        chain = self._chain.kept(torch.tensor(units, device=self._device)) if self._one else None
+        if chain is None:
+            return None
+        narrow = copy.copy(self)
+        narrow._chain = chain
+        return narrow
 
     def __call__(
         self, x: Tensor, *, redirect: bool = False, watch: Callable[[], None] | None = None

@@ -72,8 +72,8 @@ def test_some_units_alone_answer_and_pull_as_among_all(name: str) -> None:
     for layer in layers:
         x = images().requires_grad_()
         full = Trunk(whole, [layer.name])(x)[layer.name][:, units]
-        narrow = Trunk(whole, [layer.name], units=units)
-        if not narrow.narrowed:
+        narrow = Trunk(whole, [layer.name]).narrow(units)
+        if narrow is None:
             assert not layer.spatial or name == "resnet"  # its shortcuts add channels
             continue
         found = narrow(x)[layer.name]
