@@ -217,7 +217,7 @@ def test_variants_of_a_unit_are_pushed_apart(checkpoint: Checkpoint) -> None:
 def test_a_sum_pulls_as_its_weights_say(checkpoint: Checkpoint) -> None:
     def values(*weights: float) -> Tensor:
         terms = [{"unit": unit, "weight": weight} for unit, weight in enumerate(weights)]
-        [image] = maximise(checkpoint, ask("logits", objective=terms, steps=48))
+        [image] = maximise(checkpoint, ask("logits", objective=terms, preset="sharp", steps=48))
         x = to_tensor(image.pixels[None], checkpoint.manifest.input)
         found = activations(checkpoint.network, x, ["logits"])["logits"][0]
         expected = float((found[: len(weights)] * torch.tensor(weights)).sum())
