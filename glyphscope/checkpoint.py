@@ -8,7 +8,7 @@ Weights are safetensors: reading them runs nobody's code.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -98,12 +98,15 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise BrokenCheckpoint(f"{where}: {m.WEIGHTS} holds values that are no numbers: {bad[0]}")
     network.eval().requires_grad_(False)
     target = torch.device(device)
-    return Checkpoint(
-        manifest=manifest,
-        network=place(network, target),
-        device=target,
+    return with_test_set(Checkpoint(manifest, place(network, target), target), folder)
+
+
+def with_test_set(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The same, with what the files in ``folder`` tell of the test set."""
+    return replace(
+        checkpoint,
         examples=examples.read(folder),
-        images=example_images.read(folder, manifest.input.shape),
+        images=example_images.read(folder, checkpoint.manifest.input.shape),
         statistics=statistics.read(folder),
         confusions=confusion.read(folder),
         embedding=embedding.read(folder),

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 
 from glyphscope.errors import GlyphscopeError, InvalidRecipe, NotFound
+from training.commands.atlas import atlas
 from training.commands.course import course
 from training.commands.data import data
 from training.commands.doctor import doctor
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pull": pull,
     "sweep": sweep,
     "visualise": visualise,
+    "atlas": atlas,
     "course": course,
 }
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from glyphscope.survey import Survey
@@ -58,6 +57,8 @@ def _points(reduced: Tensor, seed: int) -> Tensor:
         flat = torch.zeros(len(reduced), 2)
         flat[:, : min(2, reduced.shape[1])] = reduced[:, :2]
     else:
+        from sklearn.manifold import TSNE  # two seconds, which every other command would pay
+
         perplexity = min(PERPLEXITY, (len(reduced) - 1) / 3)
         model = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
         flat = torch.from_numpy(model.fit_transform(reduced.numpy().astype(np.float32)))

@@ -1,0 +1,1 @@
+"""A static microscope of one checkpoint: gather -> one HTML file that opens from disk."""
