@@ -12,6 +12,8 @@ from safetensors.numpy import save
 from clients import tables
 from clients.answers import Prediction
 from clients.cli_admin import load, promote, status, unload
+from clients.cli_explain import attribute, fool, invert, methods, place
+from clients.cli_look import compare, examples, filters, mistakes, units
 from clients.cli_maximise import maximise
 from clients.client import DEFAULT_URL, Client
 from clients.errors import InvalidFile
@@ -121,8 +123,10 @@ def _npz(values: dict[str, Any]) -> bytes:
 
 WRITERS: dict[str, Callable[[dict[str, Any]], bytes]] = {".npz": _npz, ".safetensors": save}
 
-app.command()(maximise)
-for command in (status, promote, load, unload):
+for command in (
+    maximise, attribute, methods, fool, invert, place, filters, units, examples, mistakes, compare,
+    status, promote, load, unload,
+):  # fmt: skip
     app.command()(command)
 
 

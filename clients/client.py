@@ -13,10 +13,10 @@ A model is a name, "mnist@2" or "mnist@alias". Every error is a ``clients.errors
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack
+from typing import Any, Literal, Self, Unpack
 from urllib.parse import quote
 from zipfile import BadZipFile
 
@@ -29,8 +29,7 @@ from clients.connection import Connection, Timeout, decoded
 from clients.errors import ServiceFailed, Unfinished
 from clients.events import Event, follow
 from clients.inputs import Inputs, request_arguments
-
-T = TypeVar("T")
+from clients.microscope import Microscope, given, member, model_path
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -42,7 +41,7 @@ _LONGEST_PAUSE_S = 0.5
 _QUIET_S = 30.0
 
 
-class Client:
+class Client(Microscope):
     """``transport`` and ``sleep`` can be replaced: for tests, or to reach a service another way."""
 
     def __init__(
@@ -74,16 +73,16 @@ class Client:
         self._connection.close()
 
     def models(self) -> list[Model]:
-        return _member(list[Model], self._connection.json("GET", "/v1/models"), "models")
+        return member(list[Model], self._connection.json("GET", "/v1/models"), "models")
 
     def model(self, model: str) -> dict[str, Any]:
         """The manifest: labels, input, network, metrics, hashes, as the checkpoint has it."""
-        return read(dict[str, Any], self._connection.json("GET", _base(model)))
+        return read(dict[str, Any], self._connection.json("GET", model_path(model)))
 
     def layers(self, model: str) -> list[Layer]:
         """In the order in which an image passes them."""
-        answer = self._connection.json("GET", f"{_base(model)}/layers")
-        return _member(list[Layer], answer, "layers")
+        answer = self._connection.json("GET", f"{model_path(model)}/layers")
+        return member(list[Layer], answer, "layers")
 
     def status(self) -> dict[str, Any]:
         """How the service is, as GET /v1/status has it."""
@@ -119,9 +118,12 @@ class Client:
         with ``with_input`` also the image as the network sees it."""
         asked = {"top_k": top_k, "include": "input" if with_input else None}
         answer = self._connection.json(
-            "POST", f"{_base(model)}/classify", params=_given(asked), **request_arguments(inputs)
+            "POST",
+            f"{model_path(model)}/classify",
+            params=given(asked),
+            **request_arguments(inputs),
         )
-        return _member(list[Prediction], answer, "predictions")
+        return member(list[Prediction], answer, "predictions")
 
     def activations(
         self, model: str, layers: Sequence[str] | None = None, **inputs: Unpack[Inputs]
@@ -140,7 +142,7 @@ class Client:
     ) -> list[LayerStatistics]:
         """Each unit's minimum, maximum, mean and standard deviation, layer by layer."""
         sent = self._activations(model, "json", layers, inputs)
-        return _member(list[LayerStatistics], decoded(sent), "layers")
+        return member(list[LayerStatistics], decoded(sent), "layers")
 
     def activation_sheet(
         self, model: str, layers: Sequence[str] | None = None, **inputs: Unpack[Inputs]
@@ -179,7 +181,7 @@ class Client:
         """An equal one that exists is found again, finished or not."""
         chosen = units if isinstance(units, str) else list(units)
         body = {"layer": layer, "units": chosen, **settings}
-        answer = self._connection.json("POST", f"{_base(model)}/maximisations", json=body)
+        answer = self._connection.json("POST", f"{model_path(model)}/maximisations", json=body)
         return read(Maximisation, answer)
 
     def wait(
@@ -241,23 +243,10 @@ class Client:
     def _activations(
         self, model: str, kind: str, layers: Sequence[str] | None, inputs: Inputs
     ) -> httpx.Response:
-        asked = _given({"format": kind, "layers": ",".join(layers) if layers else None})
-        path = f"{_base(model)}/activations"
+        asked = given({"format": kind, "layers": ",".join(layers) if layers else None})
+        path = f"{model_path(model)}/activations"
         return self._connection.send("POST", path, params=asked, **request_arguments(inputs))
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _base(model: str) -> str:
-    return f"/v1/models/{quote(model, safe='@')}"
 
 
 def _job(job_id: str) -> str:
     return f"/v1/maximisations/{quote(job_id, safe='')}"
-
-
-def _member(kind: type[T], answer: Any, name: str) -> T:
-    found = answer.get(name) if isinstance(answer, Mapping) else None
-    return read(kind, found)

@@ -12,7 +12,7 @@ UNFAMILIAR = "looks like none of its classes"
 
 
 def models(found: Sequence[Model]) -> Table:
-    table = _table("model", "version >", "data set", "classes >", "accuracy >", "other aliases")
+    table = new_table("model", "version >", "data set", "classes >", "accuracy >", "other aliases")
     for model in found:
         aliases = {name: v for name, v in model.aliases.items() if name != "production"}
         table.add_row(
@@ -31,7 +31,7 @@ def refusals(found: Sequence[Model]) -> list[str]:
 
 
 def processes(status: Mapping[str, Any]) -> Table:
-    table = _table("process", "device", "ready", "images waiting >", "requests >", "in memory")
+    table = new_table("process", "device", "ready", "images waiting >", "requests >", "in memory")
     for one in status["processes"]:
         table.add_row(
             f"{one['host']}-{one['pid']}",
@@ -45,7 +45,7 @@ def processes(status: Mapping[str, Any]) -> Table:
 
 
 def serving(status: Mapping[str, Any]) -> Table:
-    table = _table("model", "versions", "serving", "canary", "shadow", "disagree >", "pinned")
+    table = new_table("model", "versions", "serving", "canary", "shadow", "disagree >", "pinned")
     for model in status["models"]:
         rollout = model["rollout"]
         table.add_row(
@@ -85,7 +85,7 @@ def _disagreement(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def layers(found: Sequence[Layer]) -> Table:
-    table = _table("layer", "kind", "output", "parameters >", "activations", "maximise")
+    table = new_table("layer", "kind", "output", "parameters >", "activations", "maximise")
     for layer in found:
         able = ["yes" if can else "-" for can in (layer.activations, layer.maximise)]
         shape = " x ".join(map(str, layer.output_shape))
@@ -94,7 +94,7 @@ def layers(found: Sequence[Layer]) -> Table:
 
 
 def predictions(names: Sequence[str], found: Sequence[Prediction]) -> Table:
-    table = _table("file", "answer", "probability >", "then", "")
+    table = new_table("file", "answer", "probability >", "then", "")
     for name, one in zip(names, found, strict=True):
         others = ", ".join(f"{c.label} {c.probability:.1%}" for c in one.top[1:])
         note = UNFAMILIAR if one.in_distribution is False else ""
@@ -104,7 +104,7 @@ def predictions(names: Sequence[str], found: Sequence[Prediction]) -> Table:
 
 def statistics(found: Sequence[LayerStatistics], image: int = 0) -> Table:
     """Over all units of a layer, for one image."""
-    table = _table("layer", "units >", "min >", "mean >", "max >", "strongest unit >")
+    table = new_table("layer", "units >", "min >", "mean >", "max >", "strongest unit >")
     for layer in found:
         highest = [_number(value, float("-inf")) for value in layer.max[image]]
         means = [_number(value, 0.0) for value in layer.mean[image]]
@@ -118,7 +118,7 @@ def statistics(found: Sequence[LayerStatistics], image: int = 0) -> Table:
 
 def maximisation(job: Maximisation) -> Table:
     """The last figures are multiples of what is usual in the unit's best test images."""
-    table = _table(
+    table = new_table(
         "unit >", "activation >", "best test image >", "fine detail >", "edges >", "nearest", ""
     )
     for result in job.results:
@@ -138,7 +138,7 @@ def _figure(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.4g}" if not unit else f"{value:.2f}{unit}"
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """A name that ends in " >" is a column of numbers."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
