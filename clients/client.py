@@ -93,14 +93,14 @@ class Client(Microscope):
     ) -> dict[str, Any]:
         """Let an alias name a version, forwards or back. ``late`` in the answer lists processes
         that need a moment longer."""
-        path = f"{_base(model)}/aliases/{quote(alias, safe='')}"
+        path = f"{model_path(model)}/aliases/{quote(alias, safe='')}"
         return self._administer("PUT", path, admin_key, json={"version": version})
 
     def load(self, model: str, version: int, *, admin_key: str) -> dict[str, Any]:
-        return self._administer("POST", f"{_base(model)}/versions/{version}/load", admin_key)
+        return self._administer("POST", f"{model_path(model)}/versions/{version}/load", admin_key)
 
     def unload(self, model: str, version: int, *, admin_key: str) -> dict[str, Any]:
-        return self._administer("POST", f"{_base(model)}/versions/{version}/unload", admin_key)
+        return self._administer("POST", f"{model_path(model)}/versions/{version}/unload", admin_key)
 
     def _administer(self, method: str, path: str, key: str, **sent: Any) -> dict[str, Any]:
         answer = self._connection.json(method, path, headers={"X-Admin-Key": key}, **sent)
