@@ -23,22 +23,12 @@ SLOW_PEERS = ("litserve", "bentoml", "ray", "fastapi")
 SLOW_FACTOR = 3.0
 
 
-def whole(
-    found: Found,
-    maps: Mapping[str, Sequence[float]],
-    workers: Mapping[int, Sequence[float]],
-    rounds: int,
-    seconds: float,
-) -> str:
-    parts = [
-        f"Median of {rounds} rounds of {seconds:g} s (range). Requests a second; images a second "
-        "for a batch of 256 (npy; tensor: OIP binary). p99 in ms. Memory in MiB, start in s.",
-        table(found),
-        marks(found),
-        _maps(maps),
-        _workers(workers),
-    ]
-    return "\n\n".join(parts)
+def whole(found: Found, rounds: int, seconds: int, *more: str) -> str:
+    head = (
+        f"Median of {rounds} rounds of {seconds} s (range). Requests a second; images a second "
+        "for a batch of 256 (npy; tensor: OIP binary). p99 in ms. Memory in MiB, start in s."
+    )
+    return "\n\n".join([head, table(found), marks(found), *more])
 
 
 def table(found: Found) -> str:
@@ -59,6 +49,8 @@ def table(found: Found) -> str:
 
 def marks(found: Found) -> str:
     """Each against what was asked of it. Of a peer's variants the better one counts."""
+    if found[OURS].failed or found[LIMIT].failed:
+        return f"No marks without {OURS} and {LIMIT}."
     peers = {name: each for name, each in found.items() if not each.failed and _is_peer(name)}
     lines = ["| mark | asked | found | |", "|---|---|---|---|"]
 
@@ -87,7 +79,7 @@ def marks(found: Found) -> str:
     return "\n".join(lines)
 
 
-def _maps(found: Mapping[str, Sequence[float]]) -> str:
+def maps(found: Mapping[str, Sequence[float]]) -> str:
     bare = statistics.median(found["bare"])
     parts = [
         f"{name} {statistics.median(values):.0f} us ({statistics.median(values) / bare:.2f}x)"
@@ -98,7 +90,7 @@ def _maps(found: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def _workers(found: Mapping[int, Sequence[float]]) -> str:
+def workers(found: Mapping[int, Sequence[float]]) -> str:
     rates = {count: statistics.median(values) for count, values in found.items()}
     return (
         f"Two processes do {2 * rates[2] / rates[1]:.2f} times the work of one by CPU time "

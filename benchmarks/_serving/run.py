@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -43,10 +43,11 @@ def run(peers: str, rounds: int, seconds: int) -> None:
             for each in chosen:
                 _say(f"round {number + 1} of {rounds}: {each.name}")
                 _round(each, subject, seconds, found[each.name])
+            _say(report.table(found))
         _say("activation maps, workers")
-        maps = extras.maps(subject, rounds, seconds)
-        workers = extras.workers(subject, rounds, seconds)
-    print(report.whole(found, maps, workers, rounds, seconds))
+        maps = _tried(lambda: report.maps(extras.maps(subject, rounds, seconds)))
+        workers = _tried(lambda: report.workers(extras.workers(subject, rounds, seconds)))
+    print(report.whole(found, rounds, seconds, maps, workers))
 
 
 def _chosen(names: str) -> list[Contender]:
@@ -112,6 +113,14 @@ def _loads(
         url = running.url + each.tensor
         found.append(("tensor", load.drive(url, body, f"%[{BATCH},10%]", 1, 2, seconds)))
     return found
+
+
+def _tried(measure: Callable[[], str]) -> str:
+    """What was measured before is not lost with this."""
+    try:
+        return measure()
+    except (RuntimeError, OSError, CalledProcessError) as error:
+        return f"Not measured: {' '.join(str(error).split())[-300:]}"
 
 
 def _say(text: str) -> None:
