@@ -19,7 +19,7 @@ from service.app import create_app
 from service.command import fail, failures, typer_app
 from service.device import resolve_device, share_devices
 from service.express.protocol import Protocol
-from service.listeners import BACKLOG, listen
+from service.listeners import BACKLOG, allow_connections, listen
 from service.logs import configure_logging
 from service.metrics import shared_counters
 from service.server import Server
@@ -73,6 +73,7 @@ def run(settings: Settings, *, with_worker: bool) -> None:
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     resolve_device(settings.device)
+    allow_connections()
     with ExitStack() as stack:
         listeners = _listen(settings, settings.port, settings.workers)
         admin = _listen(settings, settings.admin_port, 1) if settings.admin_port is not None else []

@@ -6,14 +6,28 @@ of their addresses (socket(7)). A socket outlives the process that served it, so
 while a process is replaced waits for the next one.
 """
 
+import resource
 import socket
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 
 BACKLOG = 2048
 
 DEALS = sys.platform == "linux"
 """Elsewhere the option means something else: on macOS the last socket gets everything."""
+
+
+MOST_FILES = 65_536
+
+
+def allow_connections() -> None:
+    """As many open files as this user may have: many systems start with 1024, and each connection
+    is one. A process without any left accepts nobody, not even a health check."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:

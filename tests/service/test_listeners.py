@@ -1,5 +1,6 @@
 """One port, a socket for each process, and nobody else's port taken by accident."""
 
+import resource
 import select
 import socket
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.listeners import DEALS, listen
+from service.listeners import DEALS, MOST_FILES, allow_connections, listen
 
 
 @pytest.fixture
@@ -41,3 +42,15 @@ def test_connections_are_dealt_out(open_later: ExitStack) -> None:
         open_later.enter_context(socket.create_connection(found[0].getsockname(), timeout=60))
     for each in found:
         assert select.select([each], [], [], 60)[0]
+
+
+def test_as_many_files_as_the_user_may_have() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1] % 2**31), before[1]))
+        allow_connections()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert hard == before[1]
+        assert soft == (MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
