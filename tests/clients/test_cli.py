@@ -175,7 +175,7 @@ def test_ctrl_c_cancels_the_job(client: Client, tmp_path: Path, url: str) -> Non
     os.close(theirs)
     with started as process, open(ours, "rb", buffering=0) as terminal:
         # The bar can say how many steps there are once the command has its job.
-        read_until(terminal, b"/8192")  # 6 units are two chunks of 4096 steps
+        read_until(terminal, b"/4096")
         job = client.start_maximisation("mnist", "conv2", "all", steps=4096, seed=5)
         process.send_signal(signal.SIGINT)
         read_until(terminal, b"stopped")

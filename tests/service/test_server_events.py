@@ -64,13 +64,13 @@ def server(start: Start) -> Iterator[Server]:
 
 
 def test_a_stream_goes_on_after_the_server_was_started_again(start: Start, folder: Path) -> None:
-    asked = {"layer": "conv2", "units": [3], "steps": 1500}
+    asked = {"layer": "conv2", "units": [3], "steps": 1200}
     told: list[Event] = []
     with start(state="again") as server:
         job = start_job(server, **asked)
         for event in watch(server, job):
             told.append(event)
-            if len(told) == 6:
+            if len(told) == 3:
                 # The server says that it goes by ending the stream, before it is gone.
                 server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE) == 0
