@@ -41,6 +41,7 @@ class Resolver:
         self.settled_ns = settled_ns
         self._known: dict[str, tuple[Plan, Signature]] = {}
         self._rollouts: dict[str, Rollout] = {}
+        self._paths: dict[str, tuple[str, str]] = {}
 
     def resolve(self, text: str) -> Ref:
         """As ``Store.resolve``."""
@@ -72,8 +73,12 @@ class Resolver:
         return list(self._known)
 
     def signature(self, name: str) -> Signature:
-        home = self.store.root / name
-        return signature(home, home / "aliases.json")
+        paths = self._paths.get(name)
+        if paths is None:
+            home = self.store.root / name
+            # Joining paths costs more than looking at what lies there.
+            paths = self._paths[name] = str(home), str(home / "aliases.json")
+        return signature(*paths)
 
     def _remember(self, text: str, plan: Plan) -> None:
         now = self.signature(plan.ref.name)
@@ -92,11 +97,11 @@ def alias_of(text: str) -> tuple[str, str | None]:
     return name, rest if at else PRODUCTION
 
 
-def signature(*paths: Path) -> Signature:
+def signature(*paths: Path | str) -> Signature:
     return tuple(_stat(path) for path in paths)
 
 
-def _stat(path: Path) -> tuple[int, int, int]:
+def _stat(path: Path | str) -> tuple[int, int, int]:
     try:
         found = os.stat(path)
     except OSError:

@@ -37,7 +37,7 @@ class Pass:
         powers = np.exp(away / self.manifest.calibration.temperature)
         powers /= powers.sum(axis=1, keepdims=True)
         order = np.argsort(-away, axis=1, kind="stable")
-        falling = np.take_along_axis(powers, order, axis=1)
+        falling = np.sort(powers, axis=1)[:, ::-1]
         # Liu et al. 2020: -logsumexp(logits), at temperature 1.
         energies = -(highest[:, 0] + np.log(np.exp(away).sum(axis=1)))
         return order.tolist(), falling.tolist(), energies.tolist()
