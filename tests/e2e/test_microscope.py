@@ -125,7 +125,7 @@ def test_the_drawing_lies_among_its_neighbours(
     ) as asked:
         draw(page, handwriting["0"])
     expect(page.locator("#view-map .near img")).to_have_count(10, timeout=PATIENCE_MS)
-    page.wait_for_function("document.querySelector('#view-map').ariaBusy !== 'true'")
+    expect(page.locator("#view-map")).to_have_attribute("aria-busy", "false")
     [place] = client.place("mnist", strokes=[strokes_of(asked.value)])
     shown = page.locator("#view-map .near img").evaluate_all(
         "images => images.map((image) => image.getAttribute('src'))"
