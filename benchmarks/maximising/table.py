@@ -8,7 +8,7 @@ from benchmarks.maximising.marks import Figures
 from benchmarks.maximising.referee import Referee
 
 HEAD = (
-    "| method | r | r >= 0.8 | HF x | TV x | referee | p | NN | seeds alike | s a picture |",
+    "| method | r | r >= 0.8 | HF x | TV x | referee | p | NN | seeds alike | core s |",
     "|---|---|---|---|---|---|---|---|---|---|",
 )
 
@@ -39,10 +39,9 @@ def row(name: str, of: Figures, seconds: float) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def marks(logits: Figures, channels: Figures | None, referee: Referee) -> list[Mark]:
+def marks(logits: Figures, channels: Figures, referee: Referee) -> list[Mark]:
     """Marks 1 to 4. Logits and channels have to reach the first two each by itself."""
-    both = {"logits": logits} | ({"channels": channels} if channels else {})
-    found = [mark for name, of in both.items() for mark in _of_all(name, of)]
+    found = [*_of_all("logits", logits), *_of_all("channels", channels)]
     agreement, probability = float(logits.agreement.mean()), float(logits.probability.mean())
     near, alike = float(logits.nearest.median()), float(logits.correlation.mean())
     return [
