@@ -1,7 +1,7 @@
 """Every mark of a maximisation's pictures, ours beside the methods of others, in one run.
 
-    python -P benchmarks/maximisation.py             all logits, every channel of every convolution
-    python -P benchmarks/maximisation.py --quick     the pictures of some minutes
+    python -P benchmarks/maximisation.py             a sample: some minutes
+    python -P benchmarks/maximisation.py --full      all logits, every channel of every convolution
     python -P benchmarks/maximisation.py --channels 8 --rival-channels 2 --models mnist emnist
 
 Needs the data sets under GLYPHSCOPE_DATA. A referee network of another architecture is trained for
@@ -181,19 +181,19 @@ def others(subject: Subject) -> list[table.Mark]:
 
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parse.add_argument("--quick", action="store_true", help="a sample: some minutes")
+    parse.add_argument("--full", action="store_true", help="all units: some hours; else a sample")
     parse.add_argument("--models", nargs="+", choices=DATASETS, default=[*DATASETS])
-    parse.add_argument("--seeds", type=int, help="5; with --quick 2")
-    parse.add_argument("--logits", type=int, help="at most; all, with --quick 5")
-    parse.add_argument("--channels", type=int, help="of a layer at most; all, with --quick 1")
+    parse.add_argument("--seeds", type=int, help="2; with --full 5")
+    parse.add_argument("--logits", type=int, help="at most 5; with --full all")
+    parse.add_argument("--channels", type=int, help="of a layer at most 1; with --full all")
     parse.add_argument("--rival-logits", type=int, help="as --logits")
     parse.add_argument("--rival-channels", type=int, help="as --channels; 0 for none")
     parse.add_argument("--cache", type=Path, default=Path("runs/maximisation"))
     given = parse.parse_args()
     torch.set_num_threads(1)
-    seeds = given.seeds or (2 if given.quick else 5)
-    logits = _given(given.logits, 5 if given.quick else 10**6)
-    channels = _given(given.channels, 1 if given.quick else 10**6)
+    seeds = given.seeds or (5 if given.full else 2)
+    logits = _given(given.logits, 10**6 if given.full else 5)
+    channels = _given(given.channels, 10**6 if given.full else 1)
     tried = tuple(range(FIRST_SEED, FIRST_SEED + seeds))
     cache = given.cache.resolve()
     wanted = Wanted(tried, logits, channels, cache)

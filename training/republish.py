@@ -10,7 +10,7 @@ from pathlib import Path
 
 from glyphscope import checkpoint
 from glyphscope import manifest as m
-from glyphscope.errors import Conflict
+from glyphscope.errors import Conflict, NotFound
 from glyphscope.manifest import Manifest
 from glyphscope.store import Store
 from glyphscope.survey import Progress
@@ -28,6 +28,8 @@ def republish(
     progress: Progress = lambda done, images: None,
 ) -> Manifest:
     """Reads the data sets that its recipe names. Raises ``Conflict`` where it has no recipe."""
+    if model.partition("@")[0] not in store.names():
+        raise NotFound("run or model", model, store.names())
     folder = store.path(store.resolve(model))
     found = checkpoint.load(folder)
     manifest = found.manifest

@@ -22,12 +22,15 @@ Serve = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The shipped models, and mnist's network a second time as version 2."""
+    """The shipped models, of mnist the first version alone and the same network once more as 2."""
     root = tmp_path_factory.mktemp("versions") / "store"
     shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for left in ("2", ".last", "aliases.json"):
+        path = root / "mnist" / left
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     store = Store(root)
-    [first] = store.versions("mnist")
-    found = checkpoint.load(root / "mnist" / str(first))
+    store.set_alias("mnist", "production", 1)
+    found = checkpoint.load(root / "mnist" / "1")
 
     def write(folder: Path, version: int) -> Manifest:
         manifest = found.manifest.model_copy(update={"version": version, "files": {}})

@@ -50,7 +50,9 @@ def test_headers_of_http_errors_are_kept() -> None:
 def every(root: type[errors.GlyphscopeError]) -> Iterator[errors.GlyphscopeError]:
     yield root("a", "b", []) if root is errors.NotFound else root("a")
     for kind in root.__subclasses__():
-        yield from every(kind)
+        # One of its own elsewhere says the same in others' words.
+        if kind.__module__ == errors.__name__:
+            yield from every(kind)
 
 
 async def test_every_type_leads_to_a_page(client: httpx.AsyncClient) -> None:

@@ -6,16 +6,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from training import experiment, recipe
 from training.fit import Trainer
 from training.observe import Observer
+from training.options import console
 from training.run import Run
 
 SAMPLE = Path(__file__).parents[1] / "data/mnist-sample.npz"
 
 
 WriteIdx = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def new_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' console as a new process has it, whatever ran in this one before."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in vars(Console()).items():
+        monkeypatch.setitem(vars(console), name, value)
 
 
 def _write_idx(path: Path, values: np.ndarray, packed: bool = True) -> None:

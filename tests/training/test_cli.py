@@ -71,7 +71,9 @@ def test_fit_then_publish_then_load(call: Call, tmp_path: Path) -> None:
     assert found.manifest.onnx.max_abs_difference < 1e-4
     assert set(found.manifest.files) == {
         "model.safetensors", "first_layer.safetensors", "model.onnx",
-        "history.json", "examples.safetensors", "MODEL_CARD.md",
+        "history.json", "examples.safetensors", "MODEL_CARD.md", "example_images.png",
+        "example_images.safetensors", "statistics.safetensors", "embedding.safetensors",
+        "confusions.safetensors",
     }  # fmt: skip
     assert call("publish", run.name, "--name", "tiny")[0] == 0
     assert store.versions("tiny") == [1, 2]
@@ -88,7 +90,7 @@ def test_fit_then_publish_then_load(call: Call, tmp_path: Path) -> None:
             "unknown knob of network mlp 'kernel'",
         ),
         (["fit", "mnist"], "cannot hold 5000 of 600 images out for validation"),
-        (["publish", "nothing"], "unknown run"),
+        (["publish", "nothing"], "unknown run or model 'nothing'"),
         (["fit", "mnist", "--device", "tpu"], "unknown device 'tpu'; known: auto, cpu, cuda"),
         (["fit", "emnist"], "this split is no official one that could be downloaded"),
         (["evaluate", "nothing"], "unknown run"),

@@ -280,7 +280,9 @@ def test_chunked(client: httpx.Client) -> None:
         answer = client.post(INFER, content=pieces(content, size), headers=headers)
         assert answer.status_code == 200
         packed = {**headers, "Content-Encoding": "gzip"}
-        answer = client.post(INFER, content=pieces(gzip.compress(content, mtime=0), size), headers=packed)
+        answer = client.post(
+            INFER, content=pieces(gzip.compress(content, mtime=0), size), headers=packed
+        )
         assert answer.status_code == 200
     endless = client.post(INFER, content=pieces(bytes(1_100_000), 50_000), headers=headers)
     refused(endless, 413, "1000000")
