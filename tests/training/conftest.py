@@ -22,9 +22,9 @@ WriteIdx = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def new_console(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands' console as a new process has it, whatever ran in this one before."""
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
-        monkeypatch.delenv(name, raising=False)
+    """The commands' console as it is where nothing fixes its width; pytest-xdist sets COLUMNS, and
+    a console keeps what it was made with."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     for name, value in vars(Console()).items():
         monkeypatch.setitem(vars(console), name, value)
 
