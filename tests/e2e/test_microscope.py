@@ -87,11 +87,11 @@ def test_the_answer_is_explained_by_every_method(
     )
     strokes = strokes_of(sent[-1])
     [found] = client.attribute("mnist", method="integrated-gradients", strokes=[strokes])
-    assert page.evaluate(HEAT, [found.map, "integrated-gradients"])
+    page.wait_for_function(HEAT, arg=[found.map, "integrated-gradients"], timeout=PATIENCE_MS)
     expect(page.locator(".key span").last).to_contain_text(f"for {found.target.label}: ")
     page.get_by_role("radio", name="Occlusion").check(force=True)
     [covered] = client.attribute("mnist", method="occlusion", strokes=[strokes])
-    assert page.evaluate(HEAT, [covered.map, "occlusion"])
+    page.wait_for_function(HEAT, arg=[covered.map, "occlusion"], timeout=PATIENCE_MS)
     page.keyboard.press("Delete")
     expect(page.locator(".heat .state")).to_contain_text("Draw something")
 
