@@ -58,8 +58,16 @@ def export(
     if program is None:
         raise ParityError("the exporter gave nothing back")
     model = program.model_proto
+    _forget_where_it_was_made(model)
     onnx.helper.set_model_props(model, dict(properties or {}))
     return bytes(model.SerializeToString())
+
+
+def _forget_where_it_was_made(model: onnx.ModelProto) -> None:
+    """The exporter notes the stack behind every node: this machine's paths, and half the names."""
+    model.graph.ClearField("metadata_props")
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
 
 
 def properties(spec: InputSpec, labels: Sequence[str], temperature: float) -> dict[str, str]:

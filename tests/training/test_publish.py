@@ -66,6 +66,12 @@ def test_a_users_own_colour_data_is_published_without_its_path(
     assert "publisher's own" in (published / "MODEL_CARD.md").read_text()
 
 
+def test_the_network_says_nothing_of_the_machine_that_exported_it(published: Path) -> None:
+    data = (published / "model.onnx").read_bytes()
+    assert str(Path(experiment.__file__).parents[1]).encode() not in data
+    assert b"stack_trace" not in data
+
+
 def test_snapshots_stay_with_the_run(published: Path, colour_run: Run) -> None:
     assert len(colour_run.snapshots()) == 4
     files = set(checkpoint.read_manifest(published).files)
