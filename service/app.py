@@ -17,11 +17,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from glyphscope.errors import GlyphscopeError
-from service import connection, openapi
+from service.document import openapi
 from service.express.desk import Desk
 from service.express.head import find_head
 from service.express.protocol import KEY
-from service.lifecycle import Lifecycle
 from service.logs import configure_logging
 from service.middleware.access_log import AccessLog
 from service.middleware.admission import Admission
@@ -36,6 +35,8 @@ from service.middleware.measure import Measure, Routed
 from service.middleware.request_id import HEADER, RequestId
 from service.middleware.security import SecurityHeaders
 from service.problem import handle
+from service.processes import connection
+from service.processes.lifecycle import Lifecycle
 from service.routers import (
     activations,
     admin,

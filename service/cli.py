@@ -17,15 +17,15 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.command import fail, failures, typer_app
-from service.device import resolve_device, share_devices
 from service.express.protocol import Protocol
-from service.listeners import BACKLOG, allow_connections, listen
+from service.inference.device import resolve_device, share_devices
 from service.logs import configure_logging
+from service.maximise.supervisor import Supervisor
 from service.metrics import shared_counters
-from service.server import Server
+from service.processes.listeners import BACKLOG, allow_connections, listen
+from service.processes.server import Server
+from service.processes.workers import Beat, Workers
 from service.settings import Settings, load_settings
-from service.supervisor import Supervisor
-from service.workers import Beat, Workers
 
 GARBAGE = 10_000
 """New containers between two looks of the collector; Python's own 700 come every fifth request."""

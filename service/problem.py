@@ -20,7 +20,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from glyphscope import errors as e
-from service.answers import dumps
+from service.formats.answers import dumps
 
 MEDIA_TYPE = "application/problem+json"
 _JSON = "application/json"

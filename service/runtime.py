@@ -15,24 +15,24 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels
 from glyphscope.store import Store
 from service.analysis.pool import Analyses, make_analyses
-from service.device import resolve_device
-from service.engine import Engine
-from service.jobs import Jobs
-from service.lifecycle import Lifecycle
-from service.maximisations import Maximisations
+from service.inference.device import resolve_device
+from service.inference.engine import Engine
+from service.inference.model import Model
+from service.inference.scores import Logits
+from service.maximise.jobs import Jobs
+from service.maximise.maximisations import Maximisations
+from service.maximise.orders import Orders
+from service.maximise.queue import Queue
 from service.metrics import Metrics
-from service.model import Model
 from service.oip.statistics import Statistics
-from service.orders import Orders
-from service.pools import Pool
-from service.presence import Presence
-from service.promotion import Promotion
-from service.queue import Queue
-from service.registry import Registry
-from service.scores import Logits
+from service.processes.lifecycle import Lifecycle
+from service.processes.pools import Pool
 from service.settings import Settings
-from service.shadow import Shadow
-from service.watcher import Watcher
+from service.versions.presence import Presence
+from service.versions.promotion import Promotion
+from service.versions.registry import Registry
+from service.versions.shadow import Shadow
+from service.versions.watcher import Watcher
 
 ENCODERS_NICE = 5
 

@@ -1,7 +1,7 @@
 """What an answer follows from, for its ETag: a version's contents and the service's own."""
 
 from glyphscope.manifest import Manifest
-from service.openapi import VERSION
+from service.document.openapi import VERSION
 
 
 def source(*manifests: Manifest) -> str:

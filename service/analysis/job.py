@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.answers import dumps
+from service.formats.answers import dumps
 
 
 @dataclass(frozen=True)

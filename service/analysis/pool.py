@@ -13,7 +13,7 @@ from service.analysis.hands import Child, DeadlinePassed, Hand, Here
 from service.analysis.job import Answer, Job
 from service.analysis.tasks import perform
 from service.analysis.workshop import Workshop
-from service.device import resolve_device
+from service.inference.device import resolve_device
 from service.settings import Settings
 
 _GRACE_SECONDS = 1.0

@@ -16,7 +16,7 @@ from glyphscope.store import Store
 from service.analysis.channel import receive_job, send_answer, send_error, send_ready
 from service.analysis.tasks import perform
 from service.analysis.workshop import Workshop
-from service.device import resolve_device
+from service.inference.device import resolve_device
 from service.logs import configure_logging
 from service.settings import load_settings
 

@@ -7,7 +7,7 @@ import torch
 
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.store import Ref, Store
-from service.resolver import Signature, signature
+from service.versions.resolver import Signature, signature
 
 
 class Workshop:

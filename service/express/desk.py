@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from glyphscope.errors import GlyphscopeError
-from service.answers import dumps
 from service.express.head import Head
 from service.express.ticket import Ticket
-from service.inputs import QUICK
+from service.formats.answers import dumps
+from service.formats.inputs import QUICK
+from service.inference.scores import Scores
 from service.middleware import access_log
 from service.middleware.compress import MIN_BYTES
 from service.middleware.request_id import SANE
 from service.routers.classify import TOP, document
 from service.runtime import Runtime
-from service.scores import Scores
 
 MAX_BYTES = 512 * 1024
 """Of a body. One longer is read by the application, which holds its sender back meanwhile."""

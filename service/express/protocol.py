@@ -11,10 +11,10 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service.connection import Connection, refusal
 from service.express.desk import Desk
 from service.express.ticket import Ticket
-from service.scores import Scores
+from service.inference.scores import Scores
+from service.processes.connection import Connection, refusal
 
 KEY = "express"
 """Under which the application's lifespan leaves its desk; without one nothing is taken."""

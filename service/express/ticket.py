@@ -9,9 +9,9 @@ from typing import Any
 from starlette.types import Scope
 
 from glyphscope.preprocess import Pixels
-from service.batcher import Work
-from service.model import Model
-from service.scores import Scores
+from service.inference.batcher import Work
+from service.inference.model import Model
+from service.inference.scores import Scores
 
 
 class Ticket(Work):

@@ -5,7 +5,7 @@ come again. Health is always answered: an orchestrator that hears nothing would 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glyphscope.errors import Busy
-from service.lifecycle import Lifecycle
+from service.processes.lifecycle import Lifecycle
 
 HEALTH = "/health/"
 

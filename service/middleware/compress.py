@@ -13,7 +13,7 @@ import brotli
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.accept import weights
+from service.formats.accept import weights
 
 MEDIA_TYPES = ("application/json", "application/problem+json", "application/octet-stream")
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glyphscope.errors import Busy, DeadlinePassed, InvalidInput
-from service.lifecycle import Lifecycle
+from service.processes.lifecycle import Lifecycle
 
 HEADER = "X-Request-Timeout"
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.deprecation import DEPRECATED, Table, announced, first_to_go
+from service.document.deprecation import DEPRECATED, Table, announced, first_to_go
 
 
 class Deprecated:

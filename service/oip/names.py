@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from glyphscope.errors import NotFound
 from glyphscope.manifest import Manifest
-from service.model import Model
+from service.inference.model import Model
 from service.runtime import request_id, runtime
 
 Name = Annotated[

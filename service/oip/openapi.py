@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from service.examples import SEVEN_PNG
+from service.document.examples import SEVEN_PNG
+from service.document.schemas import Shape
 from service.oip import schemas
 from service.oip.inputs import INPUTS
 from service.oip.message import HEADER
-from service.schemas import Shape
 
 Responses = dict[int | str, dict[str, Any]]
 

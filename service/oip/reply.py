@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from glyphscope.manifest import Manifest
-from service.answers import answer, dumps
+from service.formats.answers import answer, dumps
 from service.oip.message import HEADER, Asked, Message
 from service.oip.tensors import Tensor
 

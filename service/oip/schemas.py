@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.schemas import Shape
+from service.document.schemas import Shape
 
 Datatype = Literal["BOOL", "UINT8", "INT64", "FP32", "BYTES"]
 

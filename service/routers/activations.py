@@ -10,14 +10,14 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import TooLarge
 from glyphscope.networks import LayerInfo
 from glyphscope.preprocess import Pixels
-from service import openapi
-from service.accept import negotiate
-from service.activation_formats import WRITERS, Maps, maps, numbers, sheet, statistics
-from service.answers import dumps
-from service.inputs import read_pixels
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.accept import negotiate
+from service.formats.activation_formats import WRITERS, Maps, maps, numbers, sheet, statistics
+from service.formats.answers import dumps
+from service.formats.inputs import read_pixels
+from service.inference.model import Model
 from service.layers import choose
-from service.model import Model
-from service.openapi import ModelName
 from service.runtime import Runtime, request_id, runtime
 
 QUICK_VALUES = 250_000

@@ -8,13 +8,13 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service import openapi
 from service.admin import administrator
-from service.answers import answer
-from service.inputs import load_json
-from service.promotion import Promotion
-from service.rollout import Rollout, Share
+from service.document import openapi
+from service.formats.answers import answer
+from service.formats.inputs import load_json
 from service.runtime import runtime
+from service.versions.promotion import Promotion
+from service.versions.rollout import Rollout, Share
 
 router = APIRouter(
     prefix="/v1/models/{name}", tags=["admin"], dependencies=[Depends(administrator)]

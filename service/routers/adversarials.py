@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service import openapi
 from service.analysis.job import Job
-from service.inputs import read_pixels
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.inputs import read_pixels
 from service.microscopy import class_named
-from service.openapi import ModelName
 from service.runtime import runtime
 
 router = APIRouter(prefix="/v1/models", tags=["adversarials"])

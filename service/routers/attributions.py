@@ -7,14 +7,14 @@ from fastapi import APIRouter, Query, Request, Response
 from glyphscope.attribution import METHODS
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import NotFound
-from service import openapi
 from service.analysis.attributions import ABOUT, DEFAULT
 from service.analysis.job import Job
-from service.answers import read
-from service.inputs import read_pixels
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import read
+from service.formats.inputs import read_pixels
+from service.maximise.pictures import check_scale
 from service.microscopy import class_named
-from service.openapi import ModelName
-from service.pictures import check_scale
 from service.runtime import runtime
 
 router = APIRouter(prefix="/v1/models", tags=["attributions"])

@@ -9,14 +9,14 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput
 from glyphscope.preprocess import Pixels
 from glyphscope.visualise import png
-from service import openapi
-from service.accept import negotiate
-from service.answers import answer
-from service.inputs import read_pixels
-from service.openapi import ModelName
-from service.prediction_formats import JSON, WRITERS, arrays
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.accept import negotiate
+from service.formats.answers import answer
+from service.formats.inputs import read_pixels
+from service.formats.prediction_formats import JSON, WRITERS, arrays
+from service.inference.scores import Scores
 from service.runtime import request_id, runtime
-from service.scores import Scores
 
 router = APIRouter(prefix="/v1/models", tags=["classify"])
 

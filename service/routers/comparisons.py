@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from glyphscope.errors import InvalidInput
-from service import openapi
 from service.analysis.job import Job
-from service.answers import derived
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import derived
 from service.layers import layer_named
 from service.microscopy import published
-from service.openapi import ModelName
 from service.runtime import runtime
 from service.sources import source
 

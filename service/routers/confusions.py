@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from glyphscope.checkpoint import Checkpoint
-from service import openapi
 from service.analysis.job import Job
-from service.answers import derived, dumps, freshness
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import derived, dumps, freshness
 from service.microscopy import class_named, published
-from service.openapi import ModelName
 from service.runtime import runtime
 from service.sources import source
 

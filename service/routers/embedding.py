@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from glyphscope.checkpoint import Checkpoint
-from service import openapi
 from service.analysis.job import Job
-from service.answers import derived, dumps, freshness
-from service.inputs import read_pixels
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import derived, dumps, freshness
+from service.formats.inputs import read_pixels
 from service.microscopy import published
-from service.openapi import ModelName
 from service.runtime import runtime
 from service.sources import source
 

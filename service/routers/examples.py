@@ -8,13 +8,13 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.examples import Example
 from glyphscope.receptive_field import Box, receptive_fields
 from glyphscope.visualise import grid, png
-from service import openapi
-from service.answers import derived, dumps
+from service.document import openapi
+from service.document.openapi import LayerName, ModelName, UnitNumber
+from service.formats.answers import derived, dumps
+from service.formats.marking import marked_tile
 from service.layers import layer_named, unit_numbered
-from service.marking import marked_tile
+from service.maximise.pictures import check_sheet
 from service.microscopy import image_of, published
-from service.openapi import LayerName, ModelName, UnitNumber
-from service.pictures import check_sheet
 from service.runtime import runtime
 from service.sources import source
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from glyphscope import filters
 from glyphscope.visualise import grid, png
-from service import openapi
-from service.answers import derived, freshness
+from service.document import openapi
+from service.document.openapi import LayerName, ModelName
+from service.formats.answers import derived, freshness
 from service.layers import layer_named
-from service.openapi import LayerName, ModelName
-from service.pictures import check_sheet
+from service.maximise.pictures import check_sheet
 from service.runtime import runtime
 from service.sources import source
 

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from glyphscope.store import PRODUCTION
-from service.answers import answer
-from service.heartbeat import workers_alive
-from service.inspection import Listing
-from service.openapi import READINESS
+from service.document.openapi import READINESS
+from service.formats.answers import answer
+from service.maximise.heartbeat import workers_alive
 from service.runtime import Runtime, runtime
+from service.versions.inspection import Listing
 
 router = APIRouter(prefix="/health", tags=["health"])
 

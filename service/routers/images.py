@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from glyphscope.visualise import png
-from service import openapi
-from service.answers import derived, freshness
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import derived, freshness
+from service.maximise.pictures import check_scale
 from service.microscopy import published
-from service.openapi import ModelName
-from service.pictures import check_scale
 from service.runtime import runtime
 from service.sources import source
 

@@ -9,14 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from glyphscope.visualise import MaximisationRequest
-from service import openapi, sse
-from service.answers import answer, read
-from service.changes import changed
-from service.inputs import check_media_type, load_json
-from service.jobs import JOB_ID, Order
-from service.openapi import ModelName
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats import sse
+from service.formats.answers import answer, read
+from service.formats.inputs import check_media_type, load_json
+from service.maximise.jobs import JOB_ID, Order
+from service.maximise.stream import Reader, events
 from service.runtime import Runtime, runtime
-from service.stream import Reader, events
+from service.versions.changes import changed
 
 router = APIRouter(prefix="/v1", tags=["maximisations"])
 

@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from glyphscope.networks import LayerInfo
-from service import openapi
-from service.answers import freshness, read
-from service.inspection import Listing
+from service.document import openapi
+from service.document.openapi import ModelName
+from service.formats.answers import freshness, read
 from service.layers import can_hear, can_maximise
-from service.openapi import ModelName
 from service.runtime import runtime
+from service.versions.inspection import Listing
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from service.answers import REVALIDATE
+from service.formats.answers import REVALIDATE
 
 FOLDER = Path(__file__).parents[2] / "clients" / "pad"
 

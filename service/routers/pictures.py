@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from service import openapi
-from service.answers import IMMUTABLE, known
-from service.jobs import JOB_ID
-from service.pictures import Pictures, tag
+from service.document import openapi
+from service.formats.answers import IMMUTABLE, known
+from service.maximise.jobs import JOB_ID
+from service.maximise.pictures import Pictures, tag
 from service.runtime import runtime
 
 router = APIRouter(prefix="/v1/maximisations/{job_id}", tags=["maximisations"])

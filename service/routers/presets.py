@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request, Response
 
 from glyphscope.visualise import MaximisationRequest
 from glyphscope.visualise.presets import PRESETS
-from service import openapi
-from service.answers import read
+from service.document import openapi
+from service.formats.answers import read
 
 router = APIRouter(prefix="/v1", tags=["maximisations"])
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter, Request, Response
 
 from glyphscope.errors import GlyphscopeError, NotFound
-from service.answers import read
+from service.formats.answers import read
 from service.problem import STATUS
 
 router = APIRouter(prefix="/problems", include_in_schema=False)

@@ -8,12 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service import openapi
-from service.answers import answer
-from service.heartbeat import workers_alive
-from service.inspection import Listing
-from service.promotion import comparisons
+from service.document import openapi
+from service.formats.answers import answer
+from service.maximise.heartbeat import workers_alive
 from service.runtime import Runtime, runtime
+from service.versions.inspection import Listing
+from service.versions.promotion import comparisons
 
 router = APIRouter(prefix="/v1", tags=["health"])
 

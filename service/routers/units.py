@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request, Response
 
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.networks import LayerInfo
-from service import openapi
-from service.answers import derived, dumps, freshness
+from service.document import openapi
+from service.document.openapi import LayerName, ModelName
+from service.formats.answers import derived, dumps, freshness
 from service.layers import layer_named
 from service.microscopy import published
-from service.openapi import LayerName, ModelName
 from service.runtime import runtime
 from service.sources import source
 

@@ -9,7 +9,8 @@ from glyphscope.errors import DeadlinePassed
 from glyphscope.preprocess import Pixels
 from glyphscope.spec import InputSpec
 from glyphscope.store import Ref
-from service.model import Model
+from service.inference.model import Model
+from service.inference.scores import Scores
 from service.oip import openapi
 from service.oip.inputs import to_pixels
 from service.oip.message import HEADER, Message, head_length, parse
@@ -17,7 +18,6 @@ from service.oip.names import Name, find, reference
 from service.oip.outputs import chosen, tensors
 from service.oip.reply import BINARY, reply
 from service.runtime import Runtime, runtime
-from service.scores import Scores
 
 router = APIRouter(prefix="/v2/models", tags=["open inference protocol"])
 

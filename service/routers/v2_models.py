@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from service.answers import answer, read
+from service.formats.answers import answer, read
 from service.oip import openapi
 from service.oip.metadata import configuration, metadata
 from service.oip.names import Name, describe, in_their_words, reference

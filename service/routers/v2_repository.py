@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from glyphscope.errors import InvalidInput
 from service.admin import administrator
-from service.answers import answer
-from service.inputs import load_json
-from service.inspection import Listing
+from service.formats.answers import answer
+from service.formats.inputs import load_json
 from service.oip import openapi
 from service.oip.names import Name, in_their_words
 from service.runtime import runtime
+from service.versions.inspection import Listing
 
 router = APIRouter(prefix="/v2/repository", tags=["open inference protocol"])
 

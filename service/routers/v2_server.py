@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.answers import answer
+from service.document.openapi import VERSION
+from service.formats.answers import answer
 from service.oip import openapi
 from service.oip.metadata import EXTENSIONS
-from service.openapi import VERSION
 from service.runtime import runtime
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])

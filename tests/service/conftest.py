@@ -24,14 +24,14 @@ from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from glyphscope.visualise import UnitImage
 from service.app import create_app
-from service.cache import Cache
-from service.jobs import Jobs
-from service.loaded import Loaded
+from service.maximise.cache import Cache
+from service.maximise.jobs import Jobs
+from service.maximise.loaded import Loaded
+from service.maximise.tasks import Tasks
 from service.runtime import Runtime
 from service.settings import Settings
-from service.tasks import Tasks
 from tests.service import testset
-from tests.service.processes import Start, WaitFor, running
+from tests.service.running import Start, WaitFor, running
 
 DIGITS = tuple("0123456789")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import schemas
+from service.document import schemas
 
 CLASSIFY = "/v1/models/mnist/classify"
 ACTIVATIONS = "/v1/models/mnist/activations"

@@ -9,7 +9,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from service import cli, worker
+from service import cli
+from service.maximise import worker
 
 Run = Callable[..., tuple[int, str]]
 

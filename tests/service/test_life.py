@@ -25,7 +25,7 @@ from glyphscope.checkpoint import load
 from glyphscope.predict import predict
 from glyphscope.preprocess import to_tensor
 from glyphscope.store import Store
-from service.presence import Presence
+from service.versions.presence import Presence
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key for tests"

@@ -5,8 +5,8 @@ import base64
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.examples import SEVEN_PNG
-from tests.service.processes import Start
+from service.document.examples import SEVEN_PNG
+from tests.service.running import Start
 
 SEVEN = base64.b64decode(SEVEN_PNG)
 

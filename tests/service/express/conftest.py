@@ -17,7 +17,7 @@ from glyphscope.store import Store
 from service.app import create_app
 from service.express.protocol import Protocol
 from service.express.ticket import Ticket
-from service.listeners import listen
+from service.processes.listeners import listen
 from service.runtime import Runtime
 from service.settings import Settings
 

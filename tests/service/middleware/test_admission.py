@@ -7,8 +7,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from glyphscope.errors import Busy
-from service.lifecycle import Lifecycle
 from service.middleware.admission import Admission
+from service.processes.lifecycle import Lifecycle
 
 
 class App:

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from glyphscope.errors import Busy, DeadlinePassed, InvalidInput
-from service.lifecycle import Lifecycle
 from service.middleware.deadline import Deadline
+from service.processes.lifecycle import Lifecycle
 
 NEVER = 3600.0
 SOON = 0.05

@@ -8,9 +8,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 
 from service.app import create_app
-from service.deprecation import DEPRECATED, Deprecation, announce
+from service.document.deprecation import DEPRECATED, Deprecation, announce
+from service.document.openapi import mark_deprecated
 from service.middleware.deprecated import Deprecated
-from service.openapi import mark_deprecated
 from service.settings import Settings
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from glyphscope.activations import activations
 from glyphscope.checkpoint import load
 from glyphscope.preprocess import to_tensor
 from glyphscope.store import Store
-from service import schemas
+from service.document import schemas
 
 URL = "/v1/models/mnist/activations"
 

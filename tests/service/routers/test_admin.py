@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from glyphscope.store import Ref, Store
 from service.app import create_app
-from service.rollout import read_rollout
 from service.runtime import Runtime
 from service.settings import Settings
+from service.versions.rollout import read_rollout
 
 KEY = "correct horse battery staple"
 HEADERS = {"X-Admin-Key": KEY}

@@ -14,13 +14,13 @@ from PIL import Image
 from glyphscope.attribution import METHODS, attribute
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.store import Store
-from service import schemas
 from service.analysis.attributions import ABOUT
 from service.analysis.hands import Here
 from service.analysis.heat import FOR, GROUND, overlay
 from service.analysis.job import Answer, Job
 from service.analysis.pool import Analyses
 from service.analysis.tasks import TASKS
+from service.document import schemas
 
 URL = "/v1/models/mnist/attributions"
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from glyphscope.checkpoint import load
 from glyphscope.store import Store
-from service import schemas
+from service.document import schemas
 
 URL = "/v1/models/mnist/classify"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import schemas
+from service.document import schemas
 
 BASE = "/v1/models/mnist"
 PNG = {"Content-Type": "image/png"}

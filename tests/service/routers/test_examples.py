@@ -12,8 +12,8 @@ from PIL import Image
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.receptive_field import receptive_fields
 from glyphscope.store import Store
-from service import schemas
-from service.marking import COLOUR, marked_tile
+from service.document import schemas
+from service.formats.marking import COLOUR, marked_tile
 
 UNIT = "/v1/models/mnist/layers/act2/units/3"
 

@@ -13,7 +13,7 @@ from glyphscope.checkpoint import load
 from glyphscope.errors import TooLarge
 from glyphscope.filters import kernels, tiles
 from glyphscope.store import Store
-from service.pictures import check_sheet
+from service.maximise.pictures import check_sheet
 
 URL = "/v1/models/mnist/layers/{}/filters.png"
 

@@ -7,9 +7,9 @@ import httpx
 from fastapi import FastAPI
 
 from glyphscope.store import Store
-from service import schemas
 from service.app import create_app
-from service.heartbeat import Heartbeat
+from service.document import schemas
+from service.maximise.heartbeat import Heartbeat
 from service.runtime import Runtime
 from service.settings import Settings
 

@@ -16,7 +16,8 @@ from glyphscope.checkpoint import load, read_manifest
 from glyphscope.errors import InvalidInput
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, UnitImage, digest, resolve, score
-from service import pictures, schemas
+from service.document import schemas
+from service.maximise import pictures
 from service.runtime import Runtime
 from service.settings import Settings
 

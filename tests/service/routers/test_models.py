@@ -9,7 +9,7 @@ import pytest
 
 from glyphscope.checkpoint import read_manifest
 from glyphscope.store import Store
-from service import schemas
+from service.document import schemas
 
 Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
 

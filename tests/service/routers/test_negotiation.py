@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from service.answers import REVALIDATE, VERSIONED
+from service.formats.answers import REVALIDATE, VERSIONED
 
 CLASSIFY = "/v1/models/mnist/classify"
 ACTIVATIONS = "/v1/models/mnist/activations"

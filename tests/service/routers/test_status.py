@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 
 from glyphscope.store import Store
-from service import schemas
-from service.rollout import Share, change_rollout
+from service.document import schemas
 from service.runtime import Runtime
+from service.versions.rollout import Share, change_rollout
 
 
 async def test_status(

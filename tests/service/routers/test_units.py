@@ -11,7 +11,7 @@ from PIL import Image
 
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.store import Store
-from service import schemas
+from service.document import schemas
 
 BASE = "/v1/models/mnist"
 

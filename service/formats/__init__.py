@@ -1,0 +1,1 @@
+"""What is read from bodies and written into answers."""

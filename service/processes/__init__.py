@@ -1,0 +1,1 @@
+"""The processes that serve, their sockets, connections and threads, and how each ends."""
