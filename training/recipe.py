@@ -170,12 +170,14 @@ class FitRecipe(Frozen):
     CPU a step of fast-cnn took 45 ms with it and 25 without (bfloat16, one core, n = 6).
     ``deterministic``: only algorithms that repeat to the bit on the same machine; on a GPU slower.
     ``tensorboard``: scalars, histograms and pictures in the run's folder, for TensorBoard.
+    ``strangers``: beside each batch a share of it as images of no class, ``training.exposure``.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 256
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     label_smoothing: Share = 0.0
+    strangers: Share = 0.0
     ema: Share = 0.0
     patience: Annotated[int, Field(ge=0)] = 0
     snapshots: Annotated[int, Field(ge=0)] = 0

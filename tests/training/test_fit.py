@@ -80,7 +80,7 @@ CONVOLUTIONS = [
         ["fit.ema=0.9"],
         ["optimiser.name=sgd", CONSTANT],
         ["optimiser.name=adam", "schedule.name=cosine", "schedule.warmup=0.3"],
-        ["optimiser.name=rmsprop", "schedule.name=linear"],
+        ["optimiser.name=rmsprop", "schedule.name=linear", "fit.strangers=0.2"],
         ["optimiser.name=muon", "schedule.name=exponential", *CONVOLUTIONS],
         ["optimiser.name=muon", "fit.ema=0.9", "schedule.name=step", "schedule.milestones=[0.4]"],
     ],
