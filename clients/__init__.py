@@ -4,5 +4,6 @@ They speak HTTP only and import nothing of the library, the trainer or the servi
 """
 
 from clients.client import Client
+from clients.retries import Retries
 
-__all__ = ["Client"]
+__all__ = ["Client", "Retries"]

@@ -30,6 +30,7 @@ from clients.errors import ServiceFailed, Unfinished
 from clients.events import Event, follow
 from clients.inputs import Inputs, request_arguments
 from clients.microscope import Microscope, given, member, model_path
+from clients.retries import USUAL, Retries
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -42,7 +43,9 @@ _QUIET_S = 30.0
 
 
 class Client(Microscope):
-    """``transport`` and ``sleep`` can be replaced: for tests, or to reach a service another way."""
+    """``timeout``: seconds that an attempt may take. ``retries``: what failed for a moment is sent
+    again where that is safe; ``Retries(attempts=1)`` tells every failure at once. ``transport`` and
+    ``sleep`` can be replaced: for tests, or to reach a service another way."""
 
     def __init__(
         self,
@@ -50,8 +53,9 @@ class Client(Microscope):
         timeout: Timeout = 30.0,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        retries: Retries = USUAL,
     ) -> None:
-        self._connection = Connection(url, timeout, transport)
+        self._connection = Connection(url, timeout, transport, retries, sleep)
         self._sleep = sleep
 
     @property
@@ -103,7 +107,10 @@ class Client(Microscope):
         return self._administer("POST", f"{model_path(model)}/versions/{version}/unload", admin_key)
 
     def _administer(self, method: str, path: str, key: str, **sent: Any) -> dict[str, Any]:
-        answer = self._connection.json(method, path, headers={"X-Admin-Key": key}, **sent)
+        # Sent twice, it could undo what somebody else did in between.
+        answer = self._connection.json(
+            method, path, repeatable=False, headers={"X-Admin-Key": key}, **sent
+        )
         return read(dict[str, Any], answer)
 
     def classify(

@@ -1,6 +1,7 @@
 """Requests to one service: an answer, or an error that says what happened."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ from clients.errors import (
     ServiceFailed,
     Unreachable,
 )
+from clients.retries import USUAL, Retries, may_repeat
 
 Timeout = float | httpx.Timeout
 
@@ -23,27 +25,62 @@ class Connection:
     """Keeps its sockets open between requests; safe between threads."""
 
     def __init__(
-        self, url: str, timeout: Timeout, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        timeout: Timeout,
+        transport: httpx.BaseTransport | None = None,
+        retries: Retries = USUAL,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = _checked(url)
+        self._retries = retries
+        self._sleep = sleep
         self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
         return decoded(self.send(method, path, **arguments))
 
-    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        """Raises a ``ClientError`` for whatever is no success."""
+    def send(
+        self, method: str, path: str, *, repeatable: bool = True, **arguments: Any
+    ) -> httpx.Response:
+        """Raises a ``ClientError`` for whatever is no success, also after it was sent again.
+
+        ``repeatable``: it may arrive twice. A POST that computes changes nothing, and one that
+        starts a maximisation finds the one that is there.
+        """
+        began, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
+            try:
+                return self._once(method, path, arguments)
+            except httpx.TransportError as error:
+                pause = None
+                if may_repeat(error, repeatable=repeatable):
+                    pause = self._retries.pause(attempt, time.monotonic() - began)
+                if pause is None:
+                    raise self._unreachable(error) from None
+            except Busy as error:
+                spent = time.monotonic() - began
+                pause = self._retries.pause(attempt, spent, error.retry_after or 0.0)
+                if pause is None:
+                    raise
+            self._sleep(pause)
+
+    def _once(self, method: str, path: str, arguments: dict[str, Any]) -> httpx.Response:
         try:
             response = self._http.request(method, path, **arguments)
-        except httpx.TimeoutException:
-            raise Unreachable(f"{self.url} did not answer in time") from None
-        except httpx.TransportError as error:
-            raise Unreachable(f"no service answers at {self.url}: {error}") from None
+        except httpx.TransportError:
+            raise
         except httpx.HTTPError as error:
             raise ServiceFailed(f"{self.url}{path}: {error}") from None
         if not response.is_success:
             raise _error(response)
         return response
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        if isinstance(error, httpx.TimeoutException):
+            return Unreachable(f"{self.url} did not answer in time")
+        return Unreachable(f"no service answers at {self.url}: {error}")
 
     @contextmanager
     def stream(self, path: str, quiet: float, **arguments: Any) -> Iterator[httpx.Response]:

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -25,6 +26,9 @@ _FIRST = ("container", "slow", "browser")
 
 # Two processes import torch first, on a machine that may be busy with other things.
 _START_SECONDS = 120.0
+
+# Nothing here measures how fast anything is: loaded machines start PyTorch slowly.
+_PATIENCE = 240.0
 
 
 def require(need: str, reason: str) -> NoReturn:
@@ -52,6 +56,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def wait_for() -> Callable[[Callable[[], Any]], None]:
+    """Until a condition holds; fails where that takes very long."""
+
+    def wait_for(condition: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.05)
+
+    return wait_for
+
+
+@pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """``serve(store)`` runs a real glyphscope-serve with its worker and returns its address.
     Further settings by their names."""
@@ -70,6 +87,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 @contextmanager
 def _running(command: list[str], settings: Mapping[str, str]) -> Iterator[str]:
     environment = {name: v for name, v in os.environ.items() if not name.startswith("GLYPHSCOPE_")}
+    environment["GLYPHSCOPE_WORKERS"] = "1"
     environment |= {f"GLYPHSCOPE_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8"

@@ -15,12 +15,13 @@ from clients.errors import (
     ServiceFailed,
     Unreachable,
 )
+from clients.retries import NONE
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def client_of(handler: Handler) -> Client:
-    return Client("http://service", transport=httpx.MockTransport(handler))
+    return Client("http://service", transport=httpx.MockTransport(handler), retries=NONE)
 
 
 def answering(status: int, document: object = None, **headers: str) -> Client:

@@ -42,19 +42,6 @@ PATIENCE = 240.0
 
 
 @pytest.fixture(scope="session")
-def wait_for() -> Callable[[Callable[[], Any]], None]:
-    """Until a condition holds; fails where that takes very long."""
-
-    def wait_for(condition: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, "waited too long"
-            time.sleep(0.05)
-
-    return wait_for
-
-
-@pytest.fixture(scope="session")
 def until() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]:
     """As ``wait_for``, for what has to be awaited."""
 
