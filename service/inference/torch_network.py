@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from glyphscope.checkpoint import Checkpoint
-from glyphscope.preprocess import Pixels, normalise, to_tensor
+from glyphscope.preprocess import Pixels, to_tensor
+from glyphscope.spec import InputSpec
 from service.inference.scores import Logits
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -60,7 +61,9 @@ class Graphs:
     """Not for two threads at once: the buffers are shared by all passes."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+        self._network = checkpoint.network
+        self._normalised = Normaliser(checkpoint.manifest.input, checkpoint.device)
+        self._shape, self._device = checkpoint.manifest.input.shape, checkpoint.device
         self._stream = torch.cuda.Stream(checkpoint.device)
         # The largest first: the smaller ones then find room in its memory.
         self._captured = {size: self._capture(size) for size in reversed(SIZES)}
@@ -75,18 +78,33 @@ class Graphs:
         return logits
 
     def _capture(self, size: int) -> Captured:
-        spec, device = self._checkpoint.manifest.input, self._checkpoint.device
         graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.stream(self._stream):
-            pixels = torch.zeros(size, *spec.shape, dtype=torch.uint8, device=device)
+            pixels = torch.zeros(size, *self._shape, dtype=torch.uint8, device=self._device)
             for _ in range(_WARM_UP):
                 self._pass(pixels)
             self._stream.synchronize()
-            with torch.cuda.graph(graph, stream=self._stream):
+            # Of this thread alone: others answer meanwhile, and a capture that watches all of a
+            # process would break with what they do.
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 logits = self._pass(pixels)
         return Captured(graph, pixels, logits)
 
     def _pass(self, pixels: Tensor) -> Tensor:
-        x = normalise(pixels.float().div(255), self._checkpoint.manifest.input)
-        logits: Tensor = self._checkpoint.network(x.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self._network(self._normalised(pixels))
         return logits.float()
+
+
+class Normaliser:
+    """uint8 (N, C, H, W) -> what the first layer takes, to the byte as ``preprocess.to_tensor``.
+
+    Mean and deviation lie on the device already: a graph cannot capture a copy from the host.
+    """
+
+    def __init__(self, spec: InputSpec, device: torch.device) -> None:
+        self._mean = torch.tensor(spec.mean, device=device).view(1, -1, 1, 1)
+        self._std = torch.tensor(spec.std, device=device).view(1, -1, 1, 1)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        x = (pixels.float().div(255) - self._mean) / self._std
+        return x.contiguous(memory_format=torch.channels_last)

@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.predict import predict
 from glyphscope.preprocess import to_tensor
+from service.inference.batcher import TURN
 
 Pixels = NDArray[np.uint8]
 
@@ -157,8 +158,9 @@ class TestRepository:
 
 class TestInfer:
     def test_timeout(self, client: triton.InferenceServerClient, images: Pixels) -> None:
-        """In microseconds. One passes before any network has run; an hour does not."""
-        many = np.concatenate([images] * 200)
+        """In microseconds. One passes while the network runs: what takes several turns has an end
+        to its first one, after which clocks are looked at. An hour does not."""
+        many = np.concatenate([images] * TURN)
         with pytest.raises(InferenceServerException, match=r"\[504\] not answered within"):
             client.infer("mnist", [given("pixels", many)], timeout=1)
         client.infer("mnist", [given("pixels", images)], timeout=3_600_000_000)
