@@ -1,40 +1,31 @@
-"""``glyphscope-serve``: the processes that serve, and the worker process beside them."""
+"""``glyphscope-serve``: watches over the processes that serve, and the worker beside them."""
 
 import errno
 import functools
-import gc
 import signal
 import socket
-import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, NoReturn
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 
-from service.app import create_app
 from service.command import fail, failures, typer_app
-from service.express.protocol import Protocol
-from service.inference.device import resolve_device, share_devices
 from service.logs import configure_logging
 from service.maximise.supervisor import Supervisor
 from service.metrics import shared_counters
-from service.processes.listeners import BACKLOG, allow_connections, listen
-from service.processes.server import Server
-from service.processes.workers import Beat, Workers
+from service.processes.capacity import default_workers
+from service.processes.listeners import allow_connections, listen
+from service.processes.probe import gpus
+from service.processes.workers import Beat, Workers, warm
 from service.settings import Settings, load_settings
-
-GARBAGE = 10_000
-"""New containers between two looks of the collector; Python's own 700 come every fifth request."""
 
 SLACK = 5.0
 """Seconds that a process may take to end after its last request."""
 
-SWITCH_SECONDS = 0.0005
-"""Python's own 5 ms is many answers."""
+PRELOAD = "service.processes.preload"
 
 app = typer_app()
 
@@ -43,7 +34,9 @@ app = typer_app()
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on  [127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes any free port  [8000]")] = None,
-    workers: Annotated[int | None, typer.Option(help="processes that classify  [1]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="processes that serve  [one a core, or a GPU]")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N  [auto]")] = None,
     store: Annotated[Path | None, typer.Option(help="folder of published checkpoints")] = None,
     state: Annotated[Path | None, typer.Option(help="folder of the queue and the pictures")] = None,
@@ -72,74 +65,80 @@ def run(settings: Settings, *, with_worker: bool) -> None:
     """Returns after SIGTERM or SIGINT, once what was being answered is answered."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    resolve_device(settings.device)
     allow_connections()
+    settings.state.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        listeners = _listen(settings, settings.port, settings.workers)
-        admin = _listen(settings, settings.admin_port, 1) if settings.admin_port is not None else []
-        for listener in [*listeners, *admin]:
-            stack.enter_context(listener)
-        if admin:
-            settings = settings.model_copy(update={"admin_port": admin[0].getsockname()[1]})
-        # Made here where it runs here, so that what is wrong with it is said before more starts.
-        application = create_app(settings) if settings.workers == 1 else None
-        stack.enter_context(shared_counters() if settings.workers > 1 else nullcontext())
-        stack.enter_context(Supervisor(settings.environment()) if with_worker else nullcontext())
-        for listener in admin:
-            typer.echo(f"Glyphscope, admin: {_url(listener)}", err=True)
-        typer.echo(f"Glyphscope: {_url(listeners[0])}  (Ctrl+C stops it)", err=True)
-        if application is not None:
-            serve_here(application, settings, [listeners[0], *admin])
-            return
-        serve_one = functools.partial(_serve_one, settings, admin)
-        patience = settings.drain_delay_seconds + settings.drain_seconds + SLACK
-        workers = Workers(
-            serve_one, listeners, patience, "service.app", settings.hang_seconds, admin
-        )
-        code = workers.run()
+
+        def draw() -> None:
+            """Once there is somebody to draw for: until then the cores are theirs."""
+            if with_worker:
+                stack.enter_context(Supervisor(settings.environment()))
+
+        # Whoever asks for one process has something of their own that watches it.
+        code = (_serve_here if settings.workers == 1 else _watch)(stack, settings, draw)
     raise typer.Exit(code)
 
 
+def _serve_here(stack: ExitStack, settings: Settings, draw: Callable[[], None]) -> int:
+    settings, listeners, admin = _open(stack, settings, 1)
+    serving = _serving()
+    application = serving.application(settings)
+    _tell(listeners, admin)
+    drawing = False
+
+    def beat() -> None:
+        nonlocal drawing
+        if not drawing:
+            drawing = True
+            draw()
+
+    serving.serve(application, settings, [*listeners, *admin], beat)
+    return 0
+
+
+def _watch(stack: ExitStack, settings: Settings, draw: Callable[[], None]) -> int:
+    # Before a process starts: it finds the counters' folder in its environment.
+    stack.enter_context(shared_counters())
+    context = warm(PRELOAD)
+    count = settings.workers or default_workers(gpus(settings.device, context))
+    settings, listeners, admin = _open(stack, settings, count)
+    _tell(listeners, admin)
+    patience = settings.drain_delay_seconds + settings.drain_seconds + SLACK
+    serve_one = functools.partial(_serve_one, settings, admin)
+    hang_seconds = settings.hang_seconds
+    return Workers(serve_one, listeners, patience, context, hang_seconds, admin, draw).run()
+
+
 def _serve_one(
-    settings: Settings,
-    admin: Sequence[socket.socket],
-    index: int,
-    listener: socket.socket,
-    beat: Beat,
+    settings: Settings, admin: list[socket.socket], index: int, listener: socket.socket, beat: Beat
 ) -> None:
-    """One of several processes."""
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
-    configure_logging(settings.log_level)
-    own = settings.model_copy(update={"device": share_devices(settings.device, index)})
-    serve_here(create_app(own), own, [listener, *admin], beat)
+    _serving().serve_one(settings, admin, index, listener, beat)
 
 
-def serve_here(
-    application: FastAPI,
-    settings: Settings,
-    listeners: list[socket.socket],
-    beat: Beat = lambda: None,
-) -> None:
-    # A thread that computes holds the interpreter for so long before an answer may go on.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    # A request leaves no cycles behind, so there is little to collect and much to look through.
-    gc.set_threshold(GARBAGE)
-    config = uvicorn.Config(
-        application,
-        backlog=BACKLOG,
-        loop="uvloop",
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.drain_seconds,
-    )
-    lifecycle = application.state.runtime.lifecycle
-    Server(config, lifecycle, settings.drain_delay_seconds, beat).run(sockets=listeners)
+def _serving() -> ModuleType:
+    # Only where it is needed: the process that watches imports neither PyTorch nor a framework.
+    from service.processes import preload
+
+    return preload.serving
+
+
+def _open(
+    stack: ExitStack, settings: Settings, count: int
+) -> tuple[Settings, list[socket.socket], list[socket.socket]]:
+    """(settings with the port of admins, sockets for everybody, for admins)"""
+    listeners = _listen(settings, settings.port, count)
+    admin = _listen(settings, settings.admin_port, 1) if settings.admin_port is not None else []
+    for listener in [*listeners, *admin]:
+        stack.enter_context(listener)
+    for listener in admin:
+        settings = settings.model_copy(update={"admin_port": listener.getsockname()[1]})
+    return settings, listeners, admin
+
+
+def _tell(listeners: list[socket.socket], admin: list[socket.socket]) -> None:
+    for listener in admin:
+        typer.echo(f"Glyphscope, admin: {_url(listener)}", err=True)
+    typer.echo(f"Glyphscope: {_url(listeners[0])}  (Ctrl+C stops it)", err=True)
 
 
 def _listen(settings: Settings, port: int, count: int) -> list[socket.socket]:
@@ -153,7 +152,6 @@ def _listen(settings: Settings, port: int, count: int) -> list[socket.socket]:
 
 
 def _leave(*_: object) -> NoReturn:
-    """uvicorn drains on a signal and then raises it again: leaving is success, not death by it."""
     raise SystemExit(0)
 
 

@@ -37,7 +37,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: Annotated[int, Field(ge=0, le=65535, description="0 takes any free port")] = 8000
-    workers: Annotated[int, Field(ge=1, le=256, description="processes that classify")] = 1
+    workers: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="processes that serve, each with its own models"),
+    ] = None
     device: Annotated[
         str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     ] = "auto"

@@ -42,6 +42,8 @@ def _default(name: str, field: FieldInfo) -> str:
     value = field.default
     if name == "store":
         return "the shipped models"
+    if name == "workers":
+        return "one a core, or one a GPU"
     if value is None or value in ("", ()):
         return "none"
     if name in SECRET:

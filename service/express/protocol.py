@@ -14,7 +14,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from service.express.desk import Desk
 from service.express.ticket import Ticket
 from service.inference.scores import Scores
-from service.processes.connection import Connection, refusal
+from service.processes.connection import Connection
+from service.processes.refusal import refusal
 
 KEY = "express"
 """Under which the application's lifespan leaves its desk; without one nothing is taken."""

@@ -18,6 +18,13 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def count_gpus(name: str) -> int:
+    """How many of them the processes of a server can take; 0 is the CPU."""
+    if resolve_device(name).type != "cuda":
+        return 0
+    return 1 if ":" in name else torch.cuda.device_count()
+
+
 def share_devices(name: str, index: int) -> str:
     """Which device the process of this index takes: they go round the GPUs."""
     if resolve_device(name).type != "cuda" or ":" in name:

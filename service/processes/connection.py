@@ -11,8 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.formats.answers import dumps
 from service.processes.lifecycle import Lifecycle
+from service.processes.refusal import refusal
 
 KEY = "limits"
 """Under which the application's lifespan leaves its ``Limits``."""
@@ -144,22 +144,3 @@ class Connection(HttpToolsProtocol):
             seconds = self.limits.head_seconds
             self.transport.write(refusal(408, f"the headers did not come within {seconds:g} s"))
         self.transport.close()
-
-
-def refusal(status: int, detail: str) -> bytes:
-    """Before there is a request to answer, so without its id."""
-    title = {408: "Request Timeout", 503: "Too much is waiting", 504: "The deadline has passed"}[
-        status
-    ]
-    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    body = dumps(document)
-    retry = "Retry-After: 1\r\n" if status == 503 else ""
-    head = (
-        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{retry}"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def stopped_refusal() -> bytes:
-    return refusal(503, "the process that served here is being replaced; try again in a moment")

@@ -5,7 +5,8 @@ Each beats once a second, from its event loop: one that has begun to and stops i
 connects to a place that stays empty is told so, with 503, by this process.
 
 On Linux they are forked from one process that has imported everything and done nothing yet: its
-memory is shared, and a replacement serves again in a fraction of a second.
+memory is shared, and a replacement serves again in a fraction of a second. This one, which watches
+over them, imports none of it.
 """
 
 import contextlib
@@ -20,12 +21,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from service.processes.connection import stopped_refusal
+from service.processes.refusal import stopped_refusal
 
 STARTUP_FAILURE = 3
 """uvicorn's exit code where the application did not start: the next one would not either."""
@@ -90,18 +92,21 @@ class Workers:
         serve: Serve,
         listeners: Sequence[socket.socket],
         patience: float,
-        preload: str,
+        context: BaseContext,
         hang_seconds: float = 30.0,
         shared: Sequence[socket.socket] = (),
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """``patience``: seconds that they may take to stop. ``preload``: what they import.
-        ``shared``: other sockets that ``serve`` listens on, in every process."""
+        """``patience``: seconds that they may take to stop. ``context``: see ``warm``.
+        ``shared``: other sockets that ``serve`` listens on, in every process. ``ready`` is called
+        once, when the first of them serves."""
         self._serve = serve
+        self._ready = ready
         self._hang_seconds = hang_seconds
         self._shared = shared
         self._patience = patience
         self._places = [Place(i, listener) for i, listener in enumerate(listeners)]
-        self._context = _context(preload)
+        self._context = context
         self._wake, self._wakes = os.pipe()
         self._stopping = False
         self._served = False  # any of them, ever
@@ -155,7 +160,9 @@ class Workers:
                 place.alive()
             except (EOFError, OSError):  # it ends; the sentinel will say so
                 place.beats = None
-            self._served = self._served or place.ready
+            if place.ready and not self._served:
+                self._served = True
+                self._ready()
             if place.silent(self._hang_seconds) < 0:
                 logger.warning("serving process %d is silent; killing it", place.index)
                 place.process.kill()
@@ -219,11 +226,14 @@ class Workers:
                 process.join()
 
 
-def _context(preload: str) -> BaseContext:
+def warm(preload: str) -> BaseContext:
+    """What starts processes. On Linux one that imports ``preload`` starts now, beside this one; its
+    environment is that of this moment."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
+    forkserver.ensure_running()
     return context
 
 

@@ -63,7 +63,17 @@ def running(
 def serve(
     folder: Path, state: str, options: Sequence[str], stderr: BinaryIO | int
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "service.cli", "--port", "0", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "service.cli",
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
     folders = ["--store", str(folder / "store"), "--state", str(folder / state)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([*command, *folders, *options], stderr=stderr, env=environment)

@@ -15,7 +15,7 @@ def toml(text: str) -> None:
 
 def test_defaults() -> None:
     settings = load_settings()
-    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, None)
     assert settings.store == Path(__file__).parents[2] / "checkpoints"
     assert settings.state == Path.home() / ".cache" / "glyphscope"
     assert settings.cors_origins == ()

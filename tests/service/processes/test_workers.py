@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import contextlib, os, select, signal, sys
 from service.processes.listeners import listen
-from service.processes.workers import Workers
+from service.processes.workers import Workers, warm
 
 def serve(index, listener, beat):
     # Answers each connection with its process id.
@@ -41,7 +41,8 @@ def serve(index, listener, beat):
 if __name__ == "__main__":
     listeners = listen("127.0.0.1", 0, 2)
     print(listeners[0].getsockname()[1], flush=True)
-    sys.exit(Workers(serve, listeners, 0.5 if sys.argv[1] == "deaf" else 60, "json", 1).run())
+    patience = 0.5 if sys.argv[1] == "deaf" else 60
+    sys.exit(Workers(serve, listeners, patience, warm("json"), 1).run())
 """
 
 Run = Callable[[str], tuple["subprocess.Popen[str]", int]]
