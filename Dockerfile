@@ -22,7 +22,7 @@ WORKDIR /src
 COPY pyproject.toml ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-print(*p['dependencies'], *p['optional-dependencies']['redis'], sep='\n')" > requirements.txt \
+e = p['optional-dependencies']; print(*p['dependencies'], *e['redis'], *e['otel'], sep='\n')" > requirements.txt \
  && /opt/glyphscope/bin/pip install --disable-pip-version-check \
       ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} -r requirements.txt
 

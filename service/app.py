@@ -21,7 +21,6 @@ from service.document import openapi
 from service.express.desk import Desk
 from service.express.head import find_head
 from service.express.protocol import KEY
-from service.logs import configure_logging
 from service.middleware.access_log import AccessLog
 from service.middleware.admission import Admission
 from service.middleware.body_limit import BodyLimit
@@ -34,6 +33,7 @@ from service.middleware.head import Head
 from service.middleware.measure import Measure, Routed
 from service.middleware.request_id import HEADER, RequestId
 from service.middleware.security import SecurityHeaders
+from service.middleware.trace import Trace
 from service.problem import handle
 from service.processes import connection
 from service.processes.lifecycle import Lifecycle
@@ -68,6 +68,7 @@ from service.routers import (
 )
 from service.runtime import make_runtime
 from service.settings import Settings, load_settings
+from service.tracing import Tracing, log_and_trace
 
 ROOMS = (
     health,
@@ -102,15 +103,15 @@ ROOMS = (
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    runtime = make_runtime(settings)
+def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
+    runtime = make_runtime(settings, tracing)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with told_to_stop(runtime.stop), told_to_look(runtime.watcher.wake):
             try:
                 await runtime.start()
-                head = await find_head(_middleware(settings, runtime.lifecycle))
+                head = await find_head(_middleware(settings, runtime.lifecycle, tracing))
                 desk = {KEY: Desk(runtime, head)} if head else {}
                 yield {connection.KEY: _limits(settings, runtime.lifecycle), **desk}
             finally:
@@ -121,7 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=openapi.DESCRIPTION,
         version=openapi.VERSION,
         lifespan=lifespan,
-        middleware=_middleware(settings, runtime.lifecycle),
+        middleware=_middleware(settings, runtime.lifecycle, tracing),
         exception_handlers=dict.fromkeys(ANSWERED, handle),
         docs_url=None,
         redoc_url=None,
@@ -141,8 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> FastAPI:
     """The factory of a server that starts its own processes: ``uvicorn --factory``."""
     settings = load_settings()
-    configure_logging(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, log_and_trace(settings.log_level))
 
 
 ANSWERED: tuple[type[Exception], ...] = (
@@ -154,7 +154,9 @@ ANSWERED: tuple[type[Exception], ...] = (
 """All else is caught by ``Boundary``, which is outside of the routes."""
 
 
-def _middleware(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
+def _middleware(
+    settings: Settings, lifecycle: Lifecycle, tracing: Tracing | None
+) -> list[Middleware]:
     """From the outside in."""
     cors = Middleware(
         CORSMiddleware,
@@ -165,6 +167,7 @@ def _middleware(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
     )
     return [
         Middleware(RequestId),
+        *([Middleware(Trace, tracing=tracing)] if tracing else []),
         Middleware(Measure),
         Middleware(SecurityHeaders),
         Middleware(AccessLog),

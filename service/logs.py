@@ -14,6 +14,11 @@ FIELDS = "fields"
 
 
 class JsonLines(logging.Formatter):
+    def __init__(self, trace_id: Callable[[], str | None] | None = None) -> None:
+        """``trace_id``: of whatever is being done while a line is written."""
+        super().__init__()
+        self._trace_id = trace_id
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -22,6 +27,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, FIELDS, {}),
         }
+        if self._trace_id is not None and "trace_id" not in line and (now := self._trace_id()):
+            line["trace_id"] = now
         if record.exc_info and record.exc_info[0]:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
         return orjson.dumps(line, default=str).decode()
@@ -52,10 +59,10 @@ class QueueTrouble(logging.Filter):
         return True
 
 
-def configure_logging(level: str) -> None:
-    """Once a process, by its entry point."""
+def configure_logging(level: str, trace_id: Callable[[], str | None] | None = None) -> None:
+    """By a process's entry point; again, with ``trace_id``, where it traces."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(trace_id))
     handler.addFilter(QueueTrouble())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Each of these writes a line for every small step; their warnings are what matters.

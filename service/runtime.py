@@ -28,6 +28,7 @@ from service.oip.statistics import Statistics
 from service.processes.lifecycle import Lifecycle
 from service.processes.pools import Pool
 from service.settings import Settings
+from service.tracing import Tracing
 from service.versions.presence import Presence
 from service.versions.promotion import Promotion
 from service.versions.registry import Registry
@@ -55,6 +56,7 @@ class Runtime:
     shadow: Shadow
     presence: Presence
     metrics: Metrics
+    tracing: Tracing | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     started: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -117,6 +119,8 @@ class Runtime:
         for pool in (self.pool, self.jobs, self.drawers):
             pool.close()
         self.analyses.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
 
 async def warm(engine: Engine, model: Model) -> None:
@@ -129,11 +133,11 @@ async def warm(engine: Engine, model: Model) -> None:
         logger.exception("%s cannot be warmed up", model.manifest.ref)
 
 
-def make_runtime(settings: Settings) -> Runtime:
+def make_runtime(settings: Settings, tracing: Tracing | None = None) -> Runtime:
     """Raises ``InvalidInput`` for a device that is not there, ``OSError`` for a state folder."""
     jobs = Jobs(settings.state)
     metrics = Metrics()
-    engine = Engine(settings.threads, settings.max_waiting_images, metrics.ran)
+    engine = Engine(settings.threads, settings.max_waiting_images, metrics.ran, tracing)
     registry = Registry(
         Store(settings.store),
         resolve_device(settings.device),
@@ -151,10 +155,11 @@ def make_runtime(settings: Settings) -> Runtime:
         Pool("pictures", nice=ENCODERS_NICE),
         Orders(),
         Maximisations(jobs, Queue(settings), settings.max_waiting_jobs),
-        make_analyses(settings),
+        make_analyses(settings, tracing),
         Shadow(lambda: engine.waiting == 0),
         Presence(settings.state, settings.store),
         metrics,
+        tracing,
     )
 
 

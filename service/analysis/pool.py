@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from queue import SimpleQueue
 
 from starlette.exceptions import HTTPException
@@ -15,13 +16,21 @@ from service.analysis.tasks import perform
 from service.analysis.workshop import Workshop
 from service.inference.device import resolve_device
 from service.settings import Settings
+from service.tracing import Tracing
 
 _GRACE_SECONDS = 1.0
 """A job that runs is stopped by its hand, which then reports; one that waits is stopped here."""
 
 
 class Analyses:
-    def __init__(self, hands: list[Hand], max_waiting: int, seconds: float) -> None:
+    def __init__(
+        self,
+        hands: list[Hand],
+        max_waiting: int,
+        seconds: float,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._tracing = tracing
         self._idle: SimpleQueue[Hand] = SimpleQueue()
         for hand in hands:
             self._idle.put(hand)
@@ -47,6 +56,14 @@ class Analyses:
         if self._waiting >= self._max_waiting + len(self._hands):
             raise Busy(f"{self._max_waiting} analyses are waiting already; try again in a moment")
         self._waiting += 1
+        step = self._tracing.step("analysis", task=job.task) if self._tracing else nullcontext()
+        try:
+            with step:
+                return await self._within(job)
+        finally:
+            self._waiting -= 1
+
+    async def _within(self, job: Job) -> Answer:
         try:
             await asyncio.shield(self.start())
             deadline = time.monotonic() + self._seconds
@@ -57,8 +74,6 @@ class Analyses:
             raise HTTPException(
                 504, f"not worked out within {self._seconds:g} s; ask for less, or try again later"
             ) from None
-        finally:
-            self._waiting -= 1
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -81,10 +96,11 @@ def _failed(started: "asyncio.Future[list[None]]") -> bool:
     return started.done() and (started.cancelled() or started.exception() is not None)
 
 
-def make_analyses(settings: Settings) -> Analyses:
+def make_analyses(settings: Settings, tracing: Tracing | None = None) -> Analyses:
     """Without a process of their own, analyses run in a thread of this one."""
     hands: list[Hand] = [Child(settings.environment()) for _ in range(settings.analysis_processes)]
     if not hands:
         workshop = Workshop(Store(settings.store), resolve_device(settings.device))
         hands = [Here(lambda job: perform(workshop, job))]
-    return Analyses(hands, settings.max_waiting_analyses, settings.analysis_seconds)
+    waiting, seconds = settings.max_waiting_analyses, settings.analysis_seconds
+    return Analyses(hands, waiting, seconds, tracing)

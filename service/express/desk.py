@@ -19,6 +19,7 @@ from service.inference.scores import Scores
 from service.middleware import access_log
 from service.middleware.compress import MIN_BYTES
 from service.middleware.request_id import SANE
+from service.middleware.trace import SPAN, TRACE_ID
 from service.routers.classify import TOP, document
 from service.runtime import Runtime
 
@@ -49,6 +50,7 @@ class Desk:
         self._runtime = runtime
         self.head = head
         self._known: dict[bytes, tuple[str, int | None] | None] = {}
+        self._tracing = runtime.tracing
         self._max_bytes = min(MAX_BYTES, runtime.settings.max_body_bytes)
 
     def take(self, url: bytes, headers: Sequence[tuple[bytes, bytes]], scope: Any) -> Ticket | None:
@@ -73,7 +75,12 @@ class Desk:
         if not media_type or not 0 < length <= self._max_bytes:
             return None
         name = request_id or uuid.uuid4().hex.encode()
-        return Ticket(*route, media_type, name, packs, scope)
+        ticket = Ticket(*route, media_type, name, packs, scope)
+        if self._tracing is not None:
+            ticket.span = self._tracing.request("POST", _path(url), headers)
+            # Where the application answers after all, the request is still this one.
+            scope["state"][SPAN] = ticket.span
+        return ticket
 
     def submit(self, ticket: Ticket) -> bool:
         """Whether it waits for its answer now; else the application says what is wrong with it."""
@@ -100,12 +107,16 @@ class Desk:
         """Count it, and write its line."""
         seconds = time.perf_counter() - ticket.began
         self._runtime.metrics.answered("POST", ROUTE, ticket.model.manifest.name, 200, seconds)
+        request_id, trace_id = ticket.request_id.decode(), None
+        if self._tracing is not None and ticket.span is not None:
+            trace_id = self._tracing.trace_id(ticket.span)
+            self._tracing.answered(ticket.span, "POST", ROUTE, ticket.text, request_id, 200)
         if access_log.enabled():
             scope = {
                 **ticket.scope,
                 "method": "POST",
-                "path": ticket.url.partition(b"?")[0].decode(),
-                "state": {"request_id": ticket.request_id.decode()},
+                "path": _path(ticket.url),
+                "state": {"request_id": request_id, TRACE_ID: trace_id},
             }
             access_log.log(scope, 200, size, seconds * 1000)
 
@@ -122,3 +133,7 @@ class Desk:
             self._known.clear()
         self._known[url] = route
         return route
+
+
+def _path(url: bytes) -> str:
+    return url.partition(b"?")[0].decode()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.middleware.access_log import AccessLog
 from service.middleware.measure import Measure
+from service.middleware.trace import Trace
 
 _ID = b"0" * 32
 _LENGTH = b"987654321"
@@ -61,7 +62,7 @@ async def find_head(middleware: Sequence[Middleware]) -> Head | None:
         if message["type"] == "http.response.start":
             started.append(message)
 
-    loud: list[Any] = [AccessLog, Measure]
+    loud: list[Any] = [AccessLog, Measure, Trace]
     quiet = [each for each in middleware if each.cls not in loud]
     try:
         await _around(quiet, _answer)(_scope(), receive, send)

@@ -12,12 +12,14 @@ the card's network itself (0.08 ms). All of it belongs to one event loop.
 """
 
 import asyncio
+import functools
 import logging
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +28,10 @@ from glyphscope.manifest import Manifest
 from glyphscope.preprocess import Pixels
 from service.inference.scores import Logits, Pass, Scores
 from service.inference.tempo import Tempo
+from service.tracing import Tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 TURN = 64
 """Images at most in one turn."""
@@ -42,6 +48,9 @@ Forward = Callable[[Pixels], Logits]
 Ran = Callable[[str, int], None]
 """Told of each turn: the model's name, and how many images."""
 
+Run = Callable[[], Logits]
+"""One turn."""
+
 Part = tuple["Work", int, int]
 """The work's images from one index to another."""
 
@@ -49,6 +58,11 @@ logger = logging.getLogger("glyphscope.service")
 
 
 class Work(ABC):
+    span: "Span | None" = None
+    """Of the request, where it is traced."""
+    since = 0
+    """When it began to wait, in nanoseconds of the epoch; only where requests are traced."""
+
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self.taken = 0
@@ -92,8 +106,10 @@ class Batcher:
         thread: Executor,
         backlog: Backlog,
         ran: Ran = lambda model, images: None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._forward = forward
+        self._tracing = tracing
         self._manifest = manifest
         self._thread = thread
         self._backlog = backlog
@@ -106,6 +122,8 @@ class Batcher:
     def submit(self, work: Work) -> None:
         """Raises ``Busy``."""
         self._backlog.enter(len(work.pixels))
+        if self._tracing is not None:
+            self._tracing.waits(work)
         self._waiting.append(work)
         if not self._awake:
             self._awake = True
@@ -118,15 +136,19 @@ class Batcher:
             return
         images = sum(stop - start for _, start, stop in parts)
         self._ran(self._manifest.name, images)
+        run: Run = functools.partial(self._logits, parts)
+        if self._tracing is not None:
+            works = [work for work, _, _ in parts]
+            run = self._tracing.batch(works, self._manifest.ref, images, run)
         if self._tempo.expected(images) <= INLINE_SECONDS:
-            self._run_here(parts)
+            self._run_here(parts, run)
         else:
-            running = self._loop.run_in_executor(self._thread, self._logits, parts)
+            running = self._loop.run_in_executor(self._thread, run)
             running.add_done_callback(lambda done: self._came_back(parts, done))
 
-    def _run_here(self, parts: list[Part]) -> None:
+    def _run_here(self, parts: list[Part], run: Run) -> None:
         try:
-            logits = self._logits(parts)
+            logits = run()
         except Exception as error:
             logger.exception("a forward pass of %s failed", self._manifest.ref)
             self._fail(parts, error)

@@ -11,6 +11,7 @@ Classifications wait in a queue for each model; what else a process computes tak
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from service.inference.batcher import INLINE_SECONDS, PIECE, Backlog, Batcher, R
 from service.inference.model import Model
 from service.inference.scores import Scores
 from service.inference.tempo import Tempo
+from service.tracing import Tracing
 
 Values = NDArray[np.float32]
 Keep = Callable[[Tensor], Values]
@@ -41,6 +43,7 @@ class Engine:
         threads: int = 1,
         max_waiting: int = 4096,
         ran: Ran = lambda model, images: None,
+        tracing: Tracing | None = None,
     ) -> None:
         torch.set_num_threads(threads)  # of the event loop's own passes
         self._thread = ThreadPoolExecutor(
@@ -48,6 +51,7 @@ class Engine:
         )
         self._backlog = Backlog(max_waiting)
         self._ran = ran
+        self._tracing = tracing
         self._batchers: WeakKeyDictionary[Model, Batcher] = WeakKeyDictionary()
         self._tempi: WeakKeyDictionary[Model, Tempo] = WeakKeyDictionary()
 
@@ -59,6 +63,8 @@ class Engine:
     async def answers(self, model: Model, pixels: Pixels) -> Scores:
         """Raises ``Busy``. Where the caller is cancelled, its images are not run any more."""
         work = Awaited(pixels)
+        if self._tracing is not None:
+            work.span = self._tracing.current()
         self.submit(model, work)
         return await work.future
 
@@ -69,7 +75,12 @@ class Engine:
         batcher = self._batchers.get(model)
         if batcher is None:
             batcher = self._batchers[model] = Batcher(
-                model.forward, model.manifest, self._thread, self._backlog, self._ran
+                model.forward,
+                model.manifest,
+                self._thread,
+                self._backlog,
+                self._ran,
+                self._tracing,
             )
         batcher.submit(work)
 
@@ -77,6 +88,12 @@ class Engine:
         self, checkpoint: Model, pixels: Pixels, layers: Sequence[str], keep: Keep
     ) -> dict[str, Values]:
         """``keep`` sees a chunk's activations of one layer and returns one row an image."""
+        with self._step("activations", checkpoint.manifest.ref):
+            return await self._activations(checkpoint, pixels, layers, keep)
+
+    async def _activations(
+        self, checkpoint: Model, pixels: Pixels, layers: Sequence[str], keep: Keep
+    ) -> dict[str, Values]:
         tempo = self._tempi.setdefault(checkpoint, Tempo())
         work = tempo.timed(len(pixels), lambda: hear(checkpoint, pixels, layers, keep))
         if tempo.expected(len(pixels)) <= INLINE_SECONDS:
@@ -85,6 +102,9 @@ class Engine:
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
+
+    def _step(self, name: str, model: str) -> AbstractContextManager[None]:
+        return self._tracing.step(name, model=model) if self._tracing else nullcontext()
 
     async def _run(self, images: int, work: Callable[[], T]) -> T:
         self._backlog.enter(images)

@@ -6,6 +6,7 @@
                            unit-7.png      one a unit, once it is done
                            unit-7.film.png the way to it, frame beside frame
                            grid@4.png ...  what somebody asked for, encoded once
+                           trace.json      of the request that ordered it, where that is traced
                            cancel          there from the moment somebody asked to stop
                            lock            held by whoever changes or runs the job
     STATE/maximisations/open/ID            there as long as the job is not finished
@@ -16,13 +17,15 @@ says "running" while its lock is free has lost its worker. A folder's time is th
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -34,6 +37,7 @@ from service.versions.resolver import Signature, signature
 JOB_ID = re.compile(r"[0-9a-f]{40}")
 
 _GONE = ".gone-"
+_TRACE = "trace.json"
 
 T = TypeVar("T", bound=Frozen)
 
@@ -107,15 +111,26 @@ class Jobs:
     def status(self, job_id: str) -> Status | None:
         return _read(self._folder(job_id) / "status.json", Status)
 
+    def trace(self, job_id: str) -> dict[str, str]:
+        """Empty where the order was not traced."""
+        try:
+            found = json.loads((self._folder(job_id) / _TRACE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def open_ids(self) -> list[str]:
         return sorted(name for name in os.listdir(self._open) if JOB_ID.fullmatch(name))
 
-    def create(self, order: Order) -> Status:
-        """Queue it, or queue it again. Call with the lock held."""
+    def create(self, order: Order, trace: Mapping[str, str] = MappingProxyType({})) -> Status:
+        """Queue it, or queue it again. Call with the lock held. ``trace``: see ``Tracing``."""
         folder = self._folder(order.id)
         self.clear_cancel(order.id)
         for log in folder.glob("events-*"):
             log.unlink(missing_ok=True)
+        (folder / _TRACE).unlink(missing_ok=True)
+        if trace:
+            replace(folder / _TRACE, json.dumps(dict(trace)).encode())
         replace(folder / "request.json", order.model_dump_json().encode())
         (self._open / order.id).touch()
         run = f"{time.time_ns():x}"

@@ -1,7 +1,9 @@
 """Jobs as the routes see them: created once, read, waited for, cancelled."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from glyphscope.errors import Busy, Conflict
@@ -21,7 +23,7 @@ class Maximisations:
         self.queue = queue
         self._max_waiting = max_waiting
 
-    def create(self, order: Order) -> bool:
+    def create(self, order: Order, trace: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether it was put into the queue now; an equal one, wanted or done, stays as it is.
 
         Raises ``Busy`` where too many are unfinished.
@@ -33,7 +35,7 @@ class Maximisations:
                 return False
             with self.jobs.lock(order.id) as free:
                 if free:
-                    return self._create(order)
+                    return self._create(order, trace)
             time.sleep(_PAUSE_SECONDS)
         raise Busy(f"maximisation {order.id} is held by another request; try again in a moment")
 
@@ -113,12 +115,12 @@ class Maximisations:
             return False
         return not status.finished or self.jobs.complete(job_id, status)
 
-    def _create(self, order: Order) -> bool:
+    def _create(self, order: Order, trace: Mapping[str, str]) -> bool:
         if self._stands(order.id):
             return False
         if len(self.jobs.open_ids()) >= self._max_waiting:
             raise Busy(f"{self._max_waiting} maximisations are unfinished; try again later")
-        self.jobs.create(order)
+        self.jobs.create(order, trace)
         try:
             self.queue.enqueue(order.id)
         except Busy as error:

@@ -7,6 +7,7 @@ Tasks.recover()      queues again every open job that no worker and no queue hol
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from service.maximise.drawing import Drawing, Pixels
 from service.maximise.events import Log
 from service.maximise.jobs import Jobs, Order, Status
 from service.maximise.loaded import Loaded
+from service.tracing import Tracing
 
 MAX_ATTEMPTS = 3
 
@@ -63,6 +65,7 @@ class Tasks:
     cache: Cache
     stopping: Callable[[], bool] = lambda: False
     maximise: Maximise = library_maximise
+    tracing: Tracing | None = None
 
     def run(self, job_id: str) -> None:
         """Returns at once where the job is finished or another worker has it."""
@@ -95,12 +98,21 @@ class Tasks:
             status="running", run=status.run, steps=status.steps, attempts=status.attempts + 1
         )
         self.jobs.write(job_id, running)
-        outcome = self._outcome(order, running)
+        with self._traced(order) as ended:
+            outcome = self._outcome(order, running)
+            ended(outcome.status)
         self.jobs.write(job_id, outcome)
         if outcome.finished:
             self.cache.grown(job_id)
         else:
             self.enqueue(job_id)
+
+    def _traced(self, order: Order) -> AbstractContextManager[Callable[[str], None]]:
+        if self.tracing is None:
+            return nullcontext(lambda how: None)
+        ref = Ref(order.model, order.version)
+        carrier = self.jobs.trace(order.id)
+        return self.tracing.job("maximise", carrier, model=str(ref), job=order.id)
 
     def _outcome(self, order: Order, running: Status) -> Status:
         def ends(status: str, error: str | None = None) -> Status:

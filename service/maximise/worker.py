@@ -21,7 +21,6 @@ import typer
 from glyphscope.store import Store
 from service.command import failures, typer_app
 from service.inference.device import resolve_device
-from service.logs import configure_logging
 from service.maximise.cache import Cache
 from service.maximise.heartbeat import Heartbeat, workers_alive
 from service.maximise.jobs import Jobs
@@ -29,6 +28,7 @@ from service.maximise.loaded import Loaded
 from service.maximise.queue import Queue
 from service.maximise.tasks import Maximise, Tasks, library_maximise
 from service.settings import Settings, load_settings
+from service.tracing import Tracing, log_and_trace
 
 BEAT_SECONDS = 1.0
 
@@ -59,8 +59,10 @@ def worker(
         settings = load_settings(
             store=store, state=state, queue=queue, device=device, log_level=log_level
         )
-        configure_logging(settings.log_level)
-        run_worker(settings, until_stdin_closes=until_stdin_closes)
+        tracing = log_and_trace(settings.log_level)
+        run_worker(settings, until_stdin_closes=until_stdin_closes, tracing=tracing)
+        if tracing is not None:
+            tracing.close()
 
 
 def run_worker(
@@ -68,6 +70,7 @@ def run_worker(
     maximise: Maximise = library_maximise,
     *,
     until_stdin_closes: bool = False,
+    tracing: Tracing | None = None,
 ) -> None:
     """Returns after SIGTERM or SIGINT, or when standard input ends: a parent that dies, even by
     SIGKILL, closes it."""
@@ -86,6 +89,7 @@ def run_worker(
         cache=Cache(jobs, settings.max_cache_bytes, lambda: workers_alive(settings.state)),
         stopping=stopping.is_set,
         maximise=maximise,
+        tracing=tracing,
     )
     queue.take_with(tasks.run)
     consumer = queue.consumer(_SHUTDOWN_SECONDS)

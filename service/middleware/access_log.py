@@ -39,9 +39,10 @@ def enabled() -> bool:
 
 
 def log(scope: Scope, status: int, size: int, milliseconds: float) -> None:
-    client = scope.get("client")
+    client, state = scope.get("client"), scope.get("state", {})
     fields = {
-        "request_id": scope.get("state", {}).get("request_id"),
+        "request_id": state.get("request_id"),
+        **({"trace_id": state["trace_id"]} if state.get("trace_id") else {}),
         "client": client[0] if client else None,
         "method": scope["method"],
         "path": scope["path"],

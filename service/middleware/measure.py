@@ -5,6 +5,7 @@ they share is the scope's ``state``.
 """
 
 import time
+from typing import Any
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,9 +55,15 @@ class Measure:
                 _count(scope, status, time.perf_counter() - began)
 
 
+def routed(scope: Scope) -> tuple[str, dict[str, Any]]:
+    """The route as the code writes it, and the values in the path; empty before there is one."""
+    found: tuple[str, dict[str, Any]] = scope["state"].get(_ROUTED, ("", {}))
+    return found
+
+
 def _count(scope: Scope, status: int, seconds: float) -> None:
     found = runtime(Request(scope))
-    route, values = scope["state"].get(_ROUTED, (UNROUTED, {}))
+    route, values = routed(scope)
     name = str(values.get("model", "")).partition("@")[0]
     known = name if name in found.registry.serving() else ""
-    found.metrics.answered(scope["method"], route, known, status, seconds)
+    found.metrics.answered(scope["method"], route or UNROUTED, known, status, seconds)

@@ -44,9 +44,12 @@ async def create(request: Request, model: ModelName) -> Response:
     asked = MaximisationRequest.model_validate(load_json(await request.body()))
     checkpoint = await found.registry.load(ref)
 
+    # Another thread knows nothing of the request that this one answers.
+    trace = found.tracing.carrier() if found.tracing else {}
+
     def order_it() -> tuple[Order, bool]:
         order = found.orders.order(checkpoint, asked)
-        return order, found.maximisations.create(order)
+        return order, found.maximisations.create(order, trace)
 
     order, created = await found.jobs.run(order_it)
     headers = {"Location": f"/v1/maximisations/{order.id}"} if created else {}

@@ -20,6 +20,7 @@ from service.express.ticket import Ticket
 from service.processes.listeners import listen
 from service.runtime import Runtime
 from service.settings import Settings
+from service.tracing import Tracing
 
 PATIENCE = 120.0
 
@@ -79,7 +80,7 @@ def whole(data: bytes) -> int:
 
 
 @contextmanager
-def running(settings: Settings, http: Any) -> Iterator[Server]:
+def running(settings: Settings, http: Any, tracing: Tracing | None = None) -> Iterator[Server]:
     answered: list[str] = []
 
     class Counted(Protocol):
@@ -87,7 +88,7 @@ def running(settings: Settings, http: Any) -> Iterator[Server]:
             answered.append(ticket.text)
             super()._done(ticket, scores)
 
-    app = create_app(settings)
+    app = create_app(settings, tracing)
     config = uvicorn.Config(
         app, loop="uvloop", http=Counted if http is Protocol else http, ws="none", lifespan="on",
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=60,
@@ -109,17 +110,17 @@ def running(settings: Settings, http: Any) -> Iterator[Server]:
 def start(
     tmp_path_factory: pytest.TempPathFactory, publish_to: Callable[[Store], Callable[..., Any]]
 ) -> Iterator[Callable[..., Server]]:
-    """``start(Protocol)`` or ``start("httptools")``"""
+    """``start(Protocol)`` or ``start("httptools")``, with ``tracing`` where spans are wanted"""
     folder: Path = tmp_path_factory.mktemp("express")
     publish_to(Store(folder / "store"))()
     with ExitStack() as stack:
 
-        def start(http: Any, **options: Any) -> Server:
+        def start(http: Any, tracing: Tracing | None = None, **options: Any) -> Server:
             settings = Settings(
                 store=folder / "store", state=folder / "state", device="cpu",
                 max_body_bytes=1_000_000, **options,
             )  # fmt: skip
-            return stack.enter_context(running(settings, http))
+            return stack.enter_context(running(settings, http, tracing))
 
         yield start
 
