@@ -38,7 +38,10 @@ Out = Annotated[
 
 @app.callback()
 def about() -> None:
-    """Ask a Glyphscope service: what it serves, what it sees, what its networks look for."""
+    """Ask a Glyphscope service: what it serves, what it sees, what its networks look for.
+
+    GLYPHSCOPE_URL says where it is, GLYPHSCOPE_KEY holds the key where it asks for one.
+    """
 
 
 @app.command()

@@ -54,8 +54,10 @@ class Client(Microscope):
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         retries: Retries = USUAL,
+        key: str | None = None,
     ) -> None:
-        self._connection = Connection(url, timeout, transport, retries, sleep)
+        """``key`` is what the service's operator gave out, where it asks for one."""
+        self._connection = Connection(url, timeout, transport, retries, sleep, key)
         self._sleep = sleep
 
     @property

@@ -31,11 +31,15 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
         retries: Retries = USUAL,
         sleep: Callable[[float], None] = time.sleep,
+        key: str | None = None,
     ) -> None:
         self.url = _checked(url)
         self._retries = retries
         self._sleep = sleep
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(
+            base_url=self.url, timeout=timeout, transport=transport, headers=headers
+        )
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
         return decoded(self.send(method, path, **arguments))

@@ -5,6 +5,7 @@ Ctrl+C with 130; each with one line on stderr.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -25,6 +26,9 @@ ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="A name, NAME@VERSION or NAME@ALIAS.")
 ]
 
+KEY_VARIABLE = "GLYPHSCOPE_KEY"
+"""Where a service asks for a key. Not an option: every process list shows those."""
+
 _ENDLESS = 10_000
 _OF_THE_BODY = (413, 415, 422)
 _USERS_FAULT = (InvalidAddress, InvalidFile, Refused)
@@ -34,7 +38,7 @@ _USERS_FAULT = (InvalidAddress, InvalidFile, Refused)
 def session(url: str) -> Iterator[Client]:
     """A client whose errors end the program with a message."""
     try:
-        with Client(url) as client:
+        with Client(url, key=os.environ.get(KEY_VARIABLE)) as client:
             yield client
     except ClientError as error:
         fail(str(error), code=2 if isinstance(error, _USERS_FAULT) else 1)

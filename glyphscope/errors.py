@@ -5,6 +5,7 @@
     │   ├── NotAnImage       the bytes are no picture that can be read
     │   ├── TooLarge         it can be read, but is larger than allowed
     │   └── EmptyDrawing     there is no ink on it
+    ├── KeyNeeded            no key was sent, or one that is not known
     ├── NotFound             a name that nobody knows; the message lists the known ones
     ├── InvalidSpec          a network description that cannot be built
     ├── BrokenCheckpoint     files missing, changed, or not understood
@@ -12,6 +13,7 @@
     ├── DataMissing          a data set that is not on disk and cannot be fetched
     ├── Conflict             it exists already, or is in the wrong state for this
     ├── Busy                 too much waits already; try again later
+    │   └── TooOften         one client asks more often than it may
     ├── Unavailable          it is known, but not served now
     ├── DeadlinePassed       it was not answered in the time that it had
     └── Cancelled            somebody asked for the work to stop
@@ -53,6 +55,11 @@ class TooLarge(InvalidInput):
 class EmptyDrawing(InvalidInput):
     code = "empty-drawing"
     title = "Nothing is drawn"
+
+
+class KeyNeeded(GlyphscopeError):
+    code = "key-needed"
+    title = "A key is needed"
 
 
 class NotFound(GlyphscopeError):
@@ -104,6 +111,17 @@ class Conflict(GlyphscopeError):
 class Busy(GlyphscopeError):
     code = "busy"
     title = "Too much is waiting"
+
+
+class TooOften(Busy):
+    """``seconds`` from now it may ask again."""
+
+    code = "too-often"
+    title = "Too many requests"
+
+    def __init__(self, message: str, seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Unavailable(GlyphscopeError):

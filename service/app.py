@@ -29,6 +29,7 @@ from service.middleware.compress import Compress
 from service.middleware.deadline import Deadline
 from service.middleware.decompress import Decompress
 from service.middleware.deprecated import Deprecated
+from service.middleware.guard import Guard
 from service.middleware.head import Head
 from service.middleware.measure import Measure, Routed
 from service.middleware.request_id import HEADER, RequestId
@@ -59,6 +60,7 @@ from service.routers import (
     pictures,
     presets,
     problems,
+    session,
     status,
     units,
     v2_infer,
@@ -66,7 +68,7 @@ from service.routers import (
     v2_repository,
     v2_server,
 )
-from service.runtime import make_runtime
+from service.runtime import Runtime, make_runtime
 from service.settings import Settings, load_settings
 from service.tracing import Tracing, log_and_trace
 
@@ -111,7 +113,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         with told_to_stop(runtime.stop), told_to_look(runtime.watcher.wake):
             try:
                 await runtime.start()
-                head = await find_head(_middleware(settings, runtime.lifecycle, tracing))
+                head = await find_head(_middleware(settings, runtime))
                 desk = {KEY: Desk(runtime, head)} if head else {}
                 yield {connection.KEY: _limits(settings, runtime.lifecycle), **desk}
             finally:
@@ -122,16 +124,18 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         description=openapi.DESCRIPTION,
         version=openapi.VERSION,
         lifespan=lifespan,
-        middleware=_middleware(settings, runtime.lifecycle, tracing),
+        middleware=_middleware(settings, runtime),
         exception_handlers=dict.fromkeys(ANSWERED, handle),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    app.openapi = functools.cache(lambda: openapi.document(app))  # type: ignore[method-assign]
+    app.openapi = functools.cache(lambda: openapi.document(app, settings))  # type: ignore[method-assign]
     for room in ROOMS:
         app.include_router(room.router)
+    if settings.api_keys is not None:
+        app.include_router(session.router)
     if settings.admin_key:
         app.include_router(admin.router)
         app.include_router(v2_repository.admin)
@@ -154,10 +158,9 @@ ANSWERED: tuple[type[Exception], ...] = (
 """All else is caught by ``Boundary``, which is outside of the routes."""
 
 
-def _middleware(
-    settings: Settings, lifecycle: Lifecycle, tracing: Tracing | None
-) -> list[Middleware]:
+def _middleware(settings: Settings, runtime: Runtime) -> list[Middleware]:
     """From the outside in."""
+    lifecycle = runtime.lifecycle
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -167,19 +170,22 @@ def _middleware(
     )
     return [
         Middleware(RequestId),
-        *([Middleware(Trace, tracing=tracing)] if tracing else []),
+        *([Middleware(Trace, tracing=runtime.tracing)] if runtime.tracing else []),
         Middleware(Measure),
         Middleware(SecurityHeaders),
         Middleware(AccessLog),
         *([cors] if settings.cors_origins else []),
         Middleware(Boundary),
+        *([Middleware(Guard, gate=runtime.gate)] if runtime.gate is not None else []),
         Middleware(
             Admission,
             lifecycle=lifecycle,
             max_requests=settings.max_requests,
             max_bytes=settings.max_waiting_bytes,
         ),
-        Middleware(Deadline, lifecycle=lifecycle, seconds=settings.request_deadline_seconds),
+        Middleware(
+            Deadline, lifecycle=runtime.lifecycle, seconds=settings.request_deadline_seconds
+        ),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         Middleware(Decompress, max_bytes=settings.max_body_bytes),
         Middleware(Head),

@@ -8,6 +8,7 @@ An exception that is not in the table is a defect: it is answered 500 without it
 
 import http
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ STATUS: dict[type[e.GlyphscopeError], int] = {
     e.BrokenCheckpoint: 503,
     e.Conflict: 409,
     e.Busy: 503,
+    e.TooOften: 429,
+    e.KeyNeeded: 401,
     e.Unavailable: 503,
     e.DeadlinePassed: 504,
     e.Cancelled: 409,
@@ -110,8 +113,15 @@ def _ours(error: e.GlyphscopeError) -> Problem:
     if status is None:
         return _unexpected(error)
     members = {"known": error.known} if isinstance(error, e.NotFound) else {}
-    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, e.Busy) else {}
-    return Problem(status, error.title, str(error), _type(error.code), members, headers)
+    return Problem(status, error.title, str(error), _type(error.code), members, _headers(error))
+
+
+def _headers(error: e.GlyphscopeError) -> dict[str, str]:
+    if isinstance(error, e.KeyNeeded):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, e.TooOften):
+        return {"Retry-After": str(math.ceil(error.seconds))}
+    return {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, e.Busy) else {}
 
 
 def _unexpected(error: Exception) -> Problem:

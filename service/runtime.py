@@ -14,6 +14,7 @@ from starlette.requests import Request
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels
 from glyphscope.store import Store
+from service.access.gate import Gate, make_gate
 from service.analysis.pool import Analyses, make_analyses
 from service.inference.device import resolve_device
 from service.inference.engine import Engine
@@ -37,6 +38,8 @@ from service.versions.watcher import Watcher
 
 ENCODERS_NICE = 5
 
+NO_GATE = {"unknown_keys": 0, "limited_requests": 0}
+
 logger = logging.getLogger("glyphscope.service")
 
 
@@ -56,6 +59,8 @@ class Runtime:
     shadow: Shadow
     presence: Presence
     metrics: Metrics
+    gate: Gate | None = None
+    """None where everybody may ask."""
     tracing: Tracing | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     started: float = field(default_factory=time.time)
@@ -103,6 +108,7 @@ class Runtime:
             "refused": self.registry.refused(),
             "waiting_images": self.engine.waiting,
             "lifecycle": self.lifecycle.report(),
+            "gate": self.gate.report() if self.gate is not None else NO_GATE,
             "shadow": self.shadow.report(),
         }
 
@@ -159,6 +165,7 @@ def make_runtime(settings: Settings, tracing: Tracing | None = None) -> Runtime:
         Shadow(lambda: engine.waiting == 0),
         Presence(settings.state, settings.store),
         metrics,
+        make_gate(settings),
         tracing,
     )
 

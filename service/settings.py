@@ -4,6 +4,7 @@ Options beat environment (``GLYPHSCOPE_PORT``) beats ``glyphscope.toml`` (table 
 file in the working folder) beats the defaults here.
 """
 
+import ipaddress
 import json
 import tomllib
 from pathlib import Path
@@ -27,7 +28,19 @@ TABLE = "serve"
 SECRET = ("admin_key",)
 """Settings whose value no message shows."""
 
-Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Location = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _proxy(text: str) -> str:
+    if text != "*":
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise ValueError(f"{error}; * is every address") from None
+    return text
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
 class Settings(BaseSettings):
@@ -44,10 +57,10 @@ class Settings(BaseSettings):
     device: Annotated[
         str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     ] = "auto"
-    store: Folder = Field(
+    store: Location = Field(
         Path(__file__).parents[1] / "checkpoints", description="folder of published checkpoints"
     )
-    state: Folder = Field(
+    state: Location = Field(
         Path("~/.cache/glyphscope"), description="folder of the queue and of finished pictures"
     )
     queue: Annotated[
@@ -111,6 +124,20 @@ class Settings(BaseSettings):
         int | None,
         Field(ge=0, le=65535, description="admin calls are taken on this port alone; 0 is any"),
     ] = None
+    api_keys: Location | None = Field(
+        None, description="TOML file of clients and their keys; without it everybody may ask"
+    )
+    client_rate: Annotated[
+        float,
+        Field(ge=0, description="requests a second of one client; more are answered 429; 0: any"),
+    ] = 0.0
+    client_burst: Annotated[
+        int, Field(ge=0, description="requests of one client at once; 0: what comes in a second")
+    ] = 0
+    trusted_proxies: tuple[Proxy, ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="addresses or networks whose X-Forwarded-For and -Proto are believed",
+    )
     request_deadline_seconds: Annotated[
         float, Field(gt=0, description="from a request's first header to its answer; then 504")
     ] = 90.0

@@ -1,20 +1,35 @@
 /**
  * What the service answers. Nothing else in the page calls fetch.
  *
- *   Problem      the service refused: `message` is its own wording, `status` the HTTP status
+ *   Problem      the service refused: `message` is its own wording, `status` the HTTP status,
+ *                `seconds` when it may be asked again
  *   Unreachable  nobody answered
  */
 
 import { parse } from "/pad/safetensors.js";
 
 export class Problem extends Error {
-  constructor(status, message) {
+  constructor(status, message, seconds = 1) {
     super(message);
     this.status = status;
+    this.seconds = seconds;
   }
 }
 
 export class Unreachable extends Error {}
+
+let key = null;
+
+/** `ask()` is called when the service wants a key; its promise is kept once one was taken. */
+export const locked = (ask) => { key = ask; };
+
+/** Hands a key in; from then on the browser sends it by itself. */
+export const unlock = (given) =>
+  send("/v1/session", {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ key: given }),
+  });
 
 /** @returns {Promise<Model[]>} those that can answer, with name, labels and accuracy */
 export async function models() {
@@ -115,6 +130,18 @@ async function json(address, options) {
 }
 
 async function call(address, options) {
+  for (;;) {
+    try {
+      return await send(address, options);
+    } catch (error) {
+      if (error.status === 401 && key) await key();
+      else if (error.status === 429) await pause(error.seconds, options?.signal);
+      else throw error;
+    }
+  }
+}
+
+async function send(address, options) {
   let answer;
   try {
     answer = await fetch(address, options);
@@ -129,5 +156,20 @@ async function call(address, options) {
 async function problem(answer) {
   const document = await answer.json().catch(() => ({}));
   const message = document.detail || document.title || `The service answered ${answer.status}.`;
-  return new Problem(answer.status, message);
+  return new Problem(answer.status, message, Number(answer.headers.get("Retry-After")) || 1);
+}
+
+/** What was replaced by something newer meanwhile is not asked again. */
+function pause(seconds, signal) {
+  return new Promise((done, fail) => {
+    const leave = () => {
+      clearTimeout(timer);
+      fail(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", leave);
+      done();
+    }, seconds * 1000);
+    signal?.addEventListener("abort", leave, { once: true });
+  });
 }

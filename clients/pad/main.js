@@ -14,6 +14,7 @@ import { Examples } from "/pad/examples.js";
 import { Explain } from "/pad/explain.js";
 import { openImages } from "/pad/images.js";
 import { Layers } from "/pad/layers.js";
+import { KeyDialog } from "/pad/key.js";
 import * as link from "/pad/link.js";
 import { coloured, fromTensors } from "/pad/maps.js";
 import { Mistakes } from "/pad/mistakes.js";
@@ -73,6 +74,12 @@ const views = new Views($("views"), {
   mistakes: { title: "Mistakes", panel: $("view-mistakes"), view: mistakes },
 });
 const trouble = new Trouble($("trouble"), $("trouble-text"), $("retry"), () => recover());
+
+const key = new KeyDialog(
+  parts({ dialog: "key", form: "key-form", input: "key-input", trouble: "key-trouble" }),
+  api.unlock,
+);
+api.locked(() => key.ask());
 
 let models = [];
 let model = null;

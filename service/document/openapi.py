@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from glyphscope.visualise import MaximisationRequest
 from service.document import examples, schemas
 from service.document.deprecation import DEPRECATED, Table
+from service.middleware.guard import is_open
 from service.oip.schemas import OipRequest
 from service.problem import MEDIA_TYPE
+from service.settings import Settings
 
 TITLE = "Glyphscope"
 DESCRIPTION = """Small convolutional networks for MNIST, Fashion-MNIST and EMNIST: classify what
@@ -56,8 +58,16 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
         "The body is not JSON, or not a form",
         {"title": "Bad Request", "detail": "the body is not JSON: unexpected end of data"},
     ),
+    429: (
+        "The client asks more often than it may (with Retry-After)",
+        {
+            "type": "/problems/too-often",
+            "title": "Too many requests",
+            "detail": "alice may ask 50 times a second, 100 at once; again in 1 s",
+        },
+    ),
     401: (
-        "The admin key is missing or wrong",
+        "The key is missing or wrong",
         {
             "title": "Unauthorized",
             "detail": "an administrator's call needs the admin key: X-Admin-Key or "
@@ -291,6 +301,10 @@ PICTURE: Responses = {
     **_problems(404, 409, 413, 422),
 }
 
+SESSION: Responses = {
+    204: {"description": "From here on the browser sends the key by itself"},
+    **_problems(400, 401, 413, 415, 422),
+}
 ADMIN: Responses = {
     200: {"description": "What is so now", "model": dict[str, Any]},
     **_problems(400, 401, 404, 409, 413, 415, 422),
@@ -368,7 +382,7 @@ MAXIMISE_BODY: dict[str, Any] = {
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """FastAPI's own document, with the shapes that routes read and write themselves."""
     found = get_openapi(title=TITLE, version=VERSION, description=DESCRIPTION, routes=app.routes)
     named = found["components"]["schemas"]
@@ -382,7 +396,25 @@ def document(app: FastAPI) -> dict[str, Any]:
         if "HTTPValidationError" in str(operation["responses"].get("422", "")):
             del operation["responses"]["422"]
     mark_deprecated(found, DEPRECATED)
+    if settings.api_keys is not None or settings.client_rate:
+        mark_guarded(found, keys=settings.api_keys is not None)
     return found
+
+
+def mark_guarded(document: dict[str, Any], keys: bool) -> None:
+    """What a gate adds to every operation behind it: limits, and with ``keys`` a key."""
+    added = _problems(401, 429) if keys else _problems(429)
+    if keys:
+        parts = document["components"]
+        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        if is_open(path):
+            continue
+        for operation in operations.values():
+            named = {str(status): problem for status, problem in added.items()}
+            operation["responses"] = {**named, **operation["responses"]}
+            if keys:
+                operation["security"] = [{"key": []}]
 
 
 def mark_deprecated(document: dict[str, Any], table: Table) -> None:

@@ -241,6 +241,8 @@ class ServingProcess(Shape):
     refused_requests: int = Field(description="with 503, since it started")
     passed_deadlines: int
     left_clients: int
+    unknown_keys: int
+    limited_requests: int
 
 
 class ShadowComparison(Shape):

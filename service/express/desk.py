@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from glyphscope.errors import GlyphscopeError
+from glyphscope.errors import GlyphscopeError, KeyNeeded, TooOften
+from service.access.gate import Headers
 from service.express.head import Head
 from service.express.ticket import Ticket
 from service.formats.answers import dumps
@@ -18,6 +19,7 @@ from service.formats.inputs import QUICK
 from service.inference.scores import Scores
 from service.middleware import access_log
 from service.middleware.compress import MIN_BYTES
+from service.middleware.guard import CALLER
 from service.middleware.request_id import SANE
 from service.middleware.trace import SPAN, TRACE_ID
 from service.routers.classify import TOP, document
@@ -51,6 +53,8 @@ class Desk:
         self.head = head
         self._known: dict[bytes, tuple[str, int | None] | None] = {}
         self._tracing = runtime.tracing
+        # A key is the gate's to judge, and without one of no meaning.
+        self._harmless = HARMLESS | {b"authorization"} if runtime.gate is not None else HARMLESS
         self._max_bytes = min(MAX_BYTES, runtime.settings.max_body_bytes)
 
     def take(self, url: bytes, headers: Sequence[tuple[bytes, bytes]], scope: Any) -> Ticket | None:
@@ -60,7 +64,7 @@ class Desk:
             return None
         media_type, request_id, length, packs = b"", b"", -1, False
         for name, value in headers:
-            if name in HARMLESS or (name == b"accept" and value in TAKES_JSON):
+            if name in self._harmless or (name == b"accept" and value in TAKES_JSON):
                 continue
             if name == b"content-type" and value in MEDIA_TYPES and not media_type:
                 media_type = value
@@ -72,7 +76,9 @@ class Desk:
                 packs = True
             else:
                 return None
-        if not media_type or not 0 < length <= self._max_bytes:
+        whole = media_type and 0 < length <= self._max_bytes
+        # In this order, for who is let in has been counted.
+        if not whole or not self._admits(headers, scope):
             return None
         name = request_id or uuid.uuid4().hex.encode()
         ticket = Ticket(*route, media_type, name, packs, scope)
@@ -81,6 +87,17 @@ class Desk:
             # Where the application answers after all, the request is still this one.
             scope["state"][SPAN] = ticket.span
         return ticket
+
+    def _admits(self, headers: Headers, scope: Any) -> bool:
+        """Else the application refuses it, in its own words."""
+        gate, client = self._runtime.gate, scope["client"]
+        if gate is None:
+            return True
+        try:
+            scope["state"][CALLER] = gate.admit(headers, client[0] if client else None)
+        except (KeyNeeded, TooOften):
+            return False
+        return True
 
     def submit(self, ticket: Ticket) -> bool:
         """Whether it waits for its answer now; else the application says what is wrong with it."""
@@ -116,7 +133,11 @@ class Desk:
                 **ticket.scope,
                 "method": "POST",
                 "path": _path(ticket.url),
-                "state": {"request_id": request_id, TRACE_ID: trace_id},
+                "state": {
+                    **ticket.scope["state"],
+                    "request_id": request_id,
+                    TRACE_ID: trace_id,
+                },
             }
             access_log.log(scope, 200, size, seconds * 1000)
 

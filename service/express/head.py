@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.middleware.access_log import AccessLog
+from service.middleware.guard import CALLER
 from service.middleware.measure import Measure
 from service.middleware.trace import Trace
 
@@ -102,7 +103,7 @@ def _scope() -> Scope:
         "headers": [(b"x-request-id", _ID), (b"content-type", b"image/png")],
         "client": None,
         "server": None,
-        "state": {},
+        "state": {CALLER: ""},
     }
 
 

@@ -6,6 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.logs import FIELDS
+from service.middleware.guard import CALLER
 
 logger = logging.getLogger("glyphscope.access")
 
@@ -40,10 +41,12 @@ def enabled() -> bool:
 
 def log(scope: Scope, status: int, size: int, milliseconds: float) -> None:
     client, state = scope.get("client"), scope.get("state", {})
+    caller = {CALLER: state[CALLER]} if CALLER in state else {}
     fields = {
         "request_id": state.get("request_id"),
         **({"trace_id": state["trace_id"]} if state.get("trace_id") else {}),
         "client": client[0] if client else None,
+        **caller,
         "method": scope["method"],
         "path": scope["path"],
         "status": status,

@@ -17,7 +17,7 @@ from service.processes.refusal import refusal
 KEY = "limits"
 """Under which the application's lifespan leaves its ``Limits``."""
 
-LINGER_SECONDS = 0.25
+LINGER_SECONDS = 1.0
 """An idle connection of a process that ends is open for so long: for a request that was sent."""
 
 

@@ -27,6 +27,8 @@ PROCESS_TOTALS = {
     "refused_requests": "Requests refused because too much waited.",
     "passed_deadlines": "Requests whose deadline passed.",
     "left_clients": "Requests whose client left before the answer.",
+    "unknown_keys": "Requests without a key that is known.",
+    "limited_requests": "Requests of clients that ask more often than they may.",
 }
 
 JOBS = {

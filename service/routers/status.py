@@ -54,6 +54,7 @@ def _process(document: dict[str, Any]) -> dict[str, Any]:
         "refused": document["refused"],
         "waiting_images": document["waiting_images"],
         **document["lifecycle"],
+        **document["gate"],
     }
 
 

@@ -28,6 +28,21 @@ def answering(status: int, document: object = None, **headers: str) -> Client:
     return client_of(lambda request: httpx.Response(status, json=document, headers=headers))
 
 
+def test_a_key_goes_with_every_request() -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={"models": []})
+
+    for key in ("gs_one", None):
+        transport = httpx.MockTransport(answer)
+        with Client("http://service", transport=transport, key=key) as client:
+            client.models()
+    assert sent[0].headers["Authorization"] == "Bearer gs_one"
+    assert "Authorization" not in sent[1].headers
+
+
 def problem(detail: str, **members: object) -> dict[str, object]:
     return {"type": "/problems/some-code", "title": "A title", "detail": detail, **members}
 
