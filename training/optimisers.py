@@ -69,13 +69,18 @@ def weights(network: nn.Module) -> list[Weight]:
     return found
 
 
-def optimiser(network: nn.Module, how: OptimiserRecipe) -> Optimizer:
+def optimiser(
+    network: nn.Module, how: OptimiserRecipe, precision: torch.dtype = torch.float32
+) -> Optimizer:
     """Weight decay acts on matrices and kernels, not on biases and batch norm's scales.
 
-    Muon turns the hidden layers; the first and the last weights and whatever is no matrix go by
-    AdamW, as its authors advise.
+    Muon turns the hidden layers, in ``precision``; the first and the last weights and whatever is
+    no matrix go by AdamW, as its authors advise.
     """
-    return OPTIMISERS[how.name](_groups(network, how), how)
+    made = OPTIMISERS[how.name](_groups(network, how), how)
+    if isinstance(made, Muon):
+        made.precision = precision
+    return made
 
 
 def _groups(network: nn.Module, how: OptimiserRecipe) -> Groups:

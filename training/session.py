@@ -66,14 +66,15 @@ class Session:
         average = (
             AveragedModel(network, multi_avg_fn=averaging, use_buffers=True) if how.ema else None
         )
-        chosen = job.run.machine().get("precision")
+        precision = job.run.machine().get("precision")
+        precision = precision or devices.precision(how.precision, job.device)
         return cls(
             job=job,
             network=network,
             forward=devices.compiled(network) if how.compile else network,
-            optimiser=optimiser(network, job.recipe.optimiser),
+            optimiser=optimiser(network, job.recipe.optimiser, getattr(torch, precision)),
             average=average,
-            precision=chosen or devices.precision(how.precision, job.device),
+            precision=precision,
             look_every=LOOK_EVERY.get(job.device.type, 1),
         )
 

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
 from glyphscope.catalogue import network_spec
@@ -56,9 +57,14 @@ def test_five_steps_on_a_kernel_are_a_naive_loops() -> None:
     np.testing.assert_allclose(kernel.detach().numpy(), expected, atol=1e-5)
 
 
-def test_on_matrices_it_is_pytorchs_muon_but_for_its_bfloat16() -> None:
+@pytest.mark.parametrize(
+    ("precision", "apart"),
+    [(torch.bfloat16, 1e-6), (torch.float32, 0.02)],  # bfloat16 keeps 8 bits
+)
+def test_on_matrices_it_is_pytorchs_muon(precision: torch.dtype, apart: float) -> None:
     ours, theirs = (torch.nn.Parameter(drawn(10, 30)) for _ in range(2))
-    mine = Muon([{"params": [ours], "matrices": True, "weight_decay": 0.1}], lr=0.01)
+    groups = [{"params": [ours], "matrices": True, "weight_decay": 0.1}]
+    mine = Muon(groups, lr=0.01, precision=precision)
     reference = torch.optim.Muon(
         [theirs], lr=0.01, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
@@ -68,7 +74,16 @@ def test_on_matrices_it_is_pytorchs_muon_but_for_its_bfloat16() -> None:
         mine.step()
         reference.step()
     moved = (ours - start).norm()
-    assert (ours - theirs).norm() < 0.02 * moved  # bfloat16 keeps 8 bits
+    assert (ours - theirs).norm() < apart * moved
+
+
+def test_a_recipe_in_bfloat16_iterates_in_it() -> None:
+    network = build(network_spec("mlp", (1, 4, 4), 3, units=[8, 8]))
+    how = OptimiserRecipe(name="muon")
+    for precision in (torch.float32, torch.bfloat16):
+        made = optimiser(network, how, precision)
+        assert isinstance(made, Muon)
+        assert made.precision == precision
 
 
 def test_what_is_no_matrix_goes_by_adamw() -> None:
