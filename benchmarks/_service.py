@@ -23,9 +23,10 @@ def service(*options: str) -> Iterator[httpx.Client]:
     """With the shipped models and a state folder of its own; ready, and its worker alive."""
     port = _free_port()
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-P", "-m", "service.cli", "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "service.cli", "--workers", "1"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "GLYPHSCOPE_LOG_LEVEL": "warning"}
-        process = subprocess.Popen([*command, "--state", state, *options], env=environment)
+        own = ["--port", str(port), "--state", state]
+        process = subprocess.Popen([*command, *own, *options], env=environment)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 _wait(client)

@@ -108,7 +108,7 @@ def serving(processes: int) -> Iterator[str]:
         command = [sys.executable, "-m", "service.cli", "--port", "0", "--state", state]
         environment = {**os.environ, "GLYPHSCOPE_ANALYSIS_PROCESSES": str(processes)}
         with subprocess.Popen(
-            [*command, "--no-worker", "--log-level", "error"],
+            [*command, "--workers", "1", "--no-worker", "--log-level", "error"],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Which requests take the short way, and what they are answered.
 
 A request is taken only where all that it says is known here, down to each header: what is new or
-rare (a key, an origin, a trace, another coding) is the application's.
+rare (a key, an origin, another coding) is the application's.
 """
 
 import re
@@ -28,7 +28,10 @@ from service.runtime import Runtime
 MAX_BYTES = 512 * 1024
 """Of a body. One longer is read by the application, which holds its sender back meanwhile."""
 
-HARMLESS = frozenset((b"host", b"user-agent", b"connection"))
+TRACES = frozenset((b"traceparent", b"tracestate", b"baggage"))
+"""W3C Trace Context and Baggage: for whoever traces, and nothing of an answer."""
+
+HARMLESS = frozenset((b"host", b"user-agent", b"connection")) | TRACES
 """Headers that change nothing of an answer. How the connection ends is the parser's to say."""
 
 TAKES_JSON = frozenset((b"*/*", b"application/json"))

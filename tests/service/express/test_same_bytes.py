@@ -77,6 +77,14 @@ SHORT: dict[str, tuple[Messages, int]] = {
     "hangs up": ([request(PNG, Connection="close")], 1),
     "takes gzip": ([request(PNG, Accept_Encoding="gzip, br")], 1),
     "says who it is": ([request(PNG, User_Agent="x/1", Accept="*/*", Connection="keep-alive")], 1),
+    "is traced": (
+        [
+            request(
+                PNG, Traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01", Tracestate="a=b", Baggage="c=d"
+            )
+        ],
+        1,
+    ),
     "takes json": ([request(PNG, Accept="application/json")], 1),
     "one after the other": ([request(PNG), request(NPY, kind="application/x-npy")], 2),
     "in pieces": (in_pieces(request(PNG), 50), 1),

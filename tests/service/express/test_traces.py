@@ -148,13 +148,14 @@ def test_the_short_way(traced: Server, ask: Callable[..., Spans]) -> None:
 
 
 def test_a_caller_that_traces(traced: Server, ask: Callable[..., Spans]) -> None:
-    """Its header is known to the application alone."""
-    taken = len(traced.answered)
-    found = ask([request(PNG, Traceparent=f"00-{TRACE}-{PARENT}-01")])
-    assert len(traced.answered) == taken
-    [root] = found[ROUTE]
-    assert (trace_id(root), parent(root)) == (TRACE, int(PARENT, 16))
-    check_parts(found, root)
+    """By the short way, and by the long one."""
+    for headers, short in (({}, 1), ({"Origin": "https://example.org"}, 0)):
+        taken = len(traced.answered)
+        found = ask([request(PNG, Traceparent=f"00-{TRACE}-{PARENT}-01", **headers)])
+        assert len(traced.answered) == taken + short
+        [root] = found[ROUTE]
+        assert (trace_id(root), parent(root)) == (TRACE, int(PARENT, 16))
+        check_parts(found, root)
 
 
 def test_both_ways_say_the_same(ask: Callable[..., Spans]) -> None:
@@ -273,7 +274,7 @@ def test_what_is_not_sampled_leaves_nothing(start: Callable[..., Server], long: 
     ]
     for message in messages:
         assert server.talk([message]) == long.talk([message])
-    assert len(server.answered) == 2
+    assert len(server.answered) == 3
     assert none.take() == {}
 
 
