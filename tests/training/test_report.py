@@ -102,6 +102,13 @@ def test_pen_strokes_have_their_section_and_names_are_escaped(record: Record) ->
     assert "<h1>&lt;b&gt;x&lt;/b&gt;</h1>" in text
 
 
+def test_strangers_that_training_showed_are_told(record: Record, text: str) -> None:
+    recipe = {**record.recipe, "fit": {**record.recipe["fit"], "strangers": 0.1}}
+    told = report.render(record.model_copy(update={"recipe": recipe}))
+    assert "were part of its training" in told
+    assert "were part of its training" not in text
+
+
 def test_plots_are_xml_in_the_pages_colours() -> None:
     made, axes = figure()
     axes.plot([0, 1], [0, 1], color="#c2431a")
