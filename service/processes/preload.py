@@ -8,9 +8,11 @@ import gc
 
 gc.disable()
 
+# multiprocessing runs the main module anew in each process that is forked: the command's.
+from service import cli  # noqa: E402
 from service.processes import serving  # noqa: E402
 
 gc.freeze()
 gc.enable()
 
-__all__ = ["serving"]
+__all__ = ["cli", "serving"]

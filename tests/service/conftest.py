@@ -83,7 +83,7 @@ def folder(
 @pytest.fixture(scope="module")
 def start(folder: Path, wait_for: WaitFor) -> Start:
     """``with start("--workers", "2", state="name") as server:`` serves ``folder``."""
-    return lambda *options, state: running(folder, wait_for, options, state)
+    return lambda *options, state, **settings: running(folder, wait_for, options, state, **settings)
 
 
 @pytest.fixture

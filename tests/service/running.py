@@ -46,11 +46,11 @@ class Server:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, wait_for: WaitFor, options: Sequence[str], state: str
+    folder: Path, wait_for: WaitFor, options: Sequence[str], state: str, **settings: str
 ) -> Iterator[Server]:
-    """Serving ``folder/store``."""
+    """Serving ``folder/store``; see ``serve``."""
     log = folder / f"log-{time.monotonic_ns()}"
-    with log.open("wb") as out, serve(folder, state, options, out) as process:
+    with log.open("wb") as out, serve(folder, state, options, out, **settings) as process:
         try:
             wait_for(lambda: address(process, log))
             url = address(process, log) or ""
@@ -61,22 +61,16 @@ def running(
 
 
 def serve(
-    folder: Path, state: str, options: Sequence[str], stderr: BinaryIO | int
+    folder: Path, state: str, options: Sequence[str], stderr: BinaryIO | int, **settings: str
 ) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "service.cli",
-        "--port",
-        "0",
-        "--device",
-        "cpu",
-        "--workers",
-        "1",
-    ]
-    folders = ["--store", str(folder / "store"), "--state", str(folder / state)]
+    """One process on the CPU, unless ``options`` or ``settings`` say otherwise; one that is empty
+    is the server's own choice."""
+    chosen = {"workers": "1", "device": "cpu", **settings}
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([*command, *folders, *options], stderr=stderr, env=environment)
+    environment |= {f"GLYPHSCOPE_{name.upper()}": value for name, value in chosen.items() if value}
+    folders = ["--store", str(folder / "store"), "--state", str(folder / state)]
+    command = [sys.executable, "-m", "service.cli", "--port", "0", *folders, *options]
+    return subprocess.Popen(command, stderr=stderr, env=environment)
 
 
 def address(process: subprocess.Popen[bytes], log: Path) -> str | None:

@@ -1,5 +1,6 @@
 """The real commands: a server on a free port with its worker process, and signals from outside."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 
 from tests.service.running import PATIENCE, Alive, Server, Start, WaitFor, serve
 
@@ -153,4 +155,35 @@ def test_several_processes(start: Start, digit_png: bytes) -> None:
                 timeout=PATIENCE,
             )
             assert answer.status_code == 200
+        assert server.stop() == 0
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """What is started inside has no other."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(own)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there it is one a GPU")
+def test_by_default_one_a_core_each_replaced_when_it_dies(start: Start, wait_for: WaitFor) -> None:
+    with contextlib.ExitStack() as stack:
+        with one_core():
+            options = {"state": "default", "workers": "", "device": ""}
+            server = stack.enter_context(start("--no-worker", **options))
+
+        def pids() -> set[int]:
+            answer = httpx.get(server.client.base_url.join("/v1/status"), timeout=PATIENCE)
+            return {process["pid"] for process in answer.json()["processes"]}
+
+        wait_for(lambda: len(pids()) == 1)
+        [first] = pids()
+        assert first != server.process.pid
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: len(pids() - {first}) == 1)
         assert server.stop() == 0
