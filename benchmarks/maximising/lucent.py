@@ -1,4 +1,4 @@
-"""torch-lucent 0.1.8, run as it is, in a virtual environment of its own in the cache folder.
+"""torch-lucent 0.1.8, run as it is, in a virtual environment of its own in the user's cache.
 
 It wants versions of other packages that ours cannot share, hence the environment; torch itself it
 sees through a path file. Where it cannot be installed, its rows say so.
@@ -7,7 +7,6 @@ sees through a path file. Where it cannot be installed, its rows say so.
 import json
 import os
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import venv
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import torch as tensors
 
+from benchmarks._serving.environments import cache
 from benchmarks.maximising.methods import Draw
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.picture import Pixels
@@ -33,13 +33,13 @@ class Absent(Exception):
     """It is not to be had here; why is the message."""
 
 
-def lucent(cache: Path, standard: bool) -> Draw:
-    """Raises ``Absent``."""
-    python = _environment(cache / "lucent")
+def lucent(standard: bool) -> Draw:
+    """With its own transforms, or with none. What it draws with raises ``Absent``."""
 
     def draw(
         checkpoint: Checkpoint, layer: str, units: Sequence[int], seeds: Sequence[int]
     ) -> Pixels:
+        python = _environment(cache() / "lucent")
         spec = checkpoint.manifest.input
         job = {
             "network": checkpoint.manifest.network.model_dump(mode="json"),
@@ -63,6 +63,12 @@ def lucent(cache: Path, standard: bool) -> Draw:
     return draw
 
 
+LUCENT: dict[str, Draw] = {
+    "torch-lucent, own transforms": lucent(standard=True),
+    "torch-lucent, no transforms": lucent(standard=False),
+}
+
+
 def _environment(folder: Path) -> str:
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
@@ -82,4 +88,3 @@ def _run(command: Sequence[str]) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise Absent(f"torch-lucent cannot be run here: {last}")
-    sys.stdout.flush()

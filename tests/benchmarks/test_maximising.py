@@ -1,0 +1,85 @@
+"""What a long run draws first; that no method's fault ends it, and nothing is drawn twice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.maximising.album import Album
+from benchmarks.maximising.plan import Most, Part, plan
+from glyphscope.checkpoint import Checkpoint, load
+from glyphscope.picture import Pixels
+from glyphscope.store import Store
+
+EVERY = 10**6
+LIVING = {
+    model: {"conv1": range(16), "conv2": range(64), "logits": range(10)} for model in ("a", "b")
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    store = Store(Path(__file__).parents[2] / "checkpoints")
+    return load(store.path(store.resolve("mnist")))
+
+
+def full() -> list[Part]:
+    return plan(LIVING, ["ours", "theirs"], Most(EVERY, EVERY), Most(EVERY, EVERY))
+
+
+def test_every_unit_of_every_method_is_drawn_once() -> None:
+    units = [(p.model, p.method, p.layer, unit) for p in full() for unit in p.units]
+    assert len(units) == len({*units}) == 2 * 2 * (16 + 64 + 10)
+
+
+def test_logits_come_first_then_our_channels_then_those_of_others() -> None:
+    stages = [0 if part.layer == "logits" else 1 if part.method == "ours" else 2 for part in full()]
+    assert stages == sorted(stages)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_every_beginning_has_about_the_same_share_of_each_layer_and_model(share: float) -> None:
+    ours = [part for part in full() if part.method == "ours" and part.layer != "logits"]
+    begun = ours[: round(len(ours) * share)]
+    for model, layers in LIVING.items():
+        for layer in ("conv1", "conv2"):
+            parts = [part for part in begun if (part.model, part.layer) == (model, layer)]
+            done = sum(len(part.units) for part in parts)
+            # a part is half of the smaller layer
+            assert abs(done / len(layers[layer]) - share) <= 0.25
+
+
+def test_a_part_of_a_layer_is_drawn_by_chance_and_not_by_number() -> None:
+    [some] = [p for p in plan(LIVING, ["ours"], Most(0, 8), Most(0, 0)) if p.layer == "conv2"][:1]
+    assert list(some.units) != sorted(some.units)
+    assert max(some.units) > 16
+
+
+def test_a_part_that_is_there_is_not_drawn_again(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    album, part, calls = Album(tmp_path, (1, 2)), Part("mnist", "m", "out1", (3, 1), 0), []
+
+    def draw(_: Checkpoint, layer: str, units: Sequence[int], seeds: Sequence[int]) -> Pixels:
+        calls.append((layer, tuple(units), tuple(seeds)))
+        return np.full((len(units), len(seeds), 1, 28, 28), 7, np.uint8)
+
+    assert album.pictures(checkpoint, part) is None
+    assert [album.draw(checkpoint, part, draw) for _ in range(2)] == [None, None]
+    found = album.pictures(checkpoint, part)
+    assert found is not None
+    assert found[0].shape == (2, 2, 1, 28, 28)
+    assert calls == [("out1", (3, 1), (1, 2))]
+
+
+def test_a_failure_leaves_its_reason_until_it_succeeds(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    album, part = Album(tmp_path, (1,)), Part("mnist", "theirs", "out1", (0,), 0)
+
+    def fails(*_: object) -> Pixels:
+        raise ImportError("no such\npackage")
+
+    reason = album.draw(checkpoint, part, fails)
+    assert reason == album.failure(checkpoint, [part]) == "ImportError: no such package"
+    album.draw(checkpoint, part, lambda *_: np.zeros((1, 1, 1, 28, 28), np.uint8))
+    assert album.failure(checkpoint, [part]) is None
