@@ -1,8 +1,9 @@
 """What is drawn, in an order of which every beginning is a fair sample.
 
-First the class logits, by every method; then our channels; then those of the others. The channels
-of a layer are shuffled once and cut into parts; a layer's parts lie evenly over the whole, so
-wherever a run is stopped, about the same share of every layer of every model is done.
+The units of a layer are shuffled once and cut in parts. First come our class logits. Then, turn by
+turn, the next part of every layer of every model by our method, and of the logits by the others: so
+wherever a run is stopped, equally many channels of every layer are done, chosen by chance. The
+channels of the others come last.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,13 +20,13 @@ PART = 8
 
 @dataclass(frozen=True)
 class Part:
-    """``place``: how far into its layer it lies, 0 to 1."""
+    """``turn``: which part of its layer, from 0."""
 
     model: str
     method: str
     layer: str
     units: tuple[int, ...]
-    place: float
+    turn: int
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,28 @@ def plan(
     rivals: Most,
 ) -> list[Part]:
     """``living``: the units of each layer of each model. The first of ``methods`` is ours."""
-    found: list[tuple[int, Part]] = []
+    found: list[tuple[tuple[int, ...], Part]] = []
     for model, layers in living.items():
         for method in methods:
             first = method == methods[0]
             most = ours if first else rivals
             for layer, units in layers.items():
                 logits = layer == "logits"
-                stage = 0 if logits else 1 if first else 2
                 some = chosen(units, most.logits if logits else most.channels)
-                found += [(stage, part) for part in _parts(model, method, layer, some)]
-    # A stable sort: at equal places models and methods take turns in the order given.
-    return [part for _, part in sorted(found, key=lambda each: (each[0], each[1].place))]
+                found += [
+                    (_rank(part.turn, first=first, logits=logits), part)
+                    for part in _parts(model, method, layer, some)
+                ]
+    # A stable sort: at equal rank models and methods take turns in the order given.
+    return [part for _, part in sorted(found, key=lambda each: each[0])]
+
+
+def _rank(turn: int, *, first: bool, logits: bool) -> tuple[int, ...]:
+    if first and logits:
+        return (0, turn)
+    if first or logits:
+        return (1, turn, 0 if first else 1)
+    return (2, turn)
 
 
 def chosen(units: Sequence[int], most: int) -> list[int]:
@@ -64,7 +75,5 @@ def chosen(units: Sequence[int], most: int) -> list[int]:
 
 
 def _parts(model: str, method: str, layer: str, units: Sequence[int]) -> Iterator[Part]:
-    starts = range(0, len(units), PART)
-    for i, start in enumerate(starts):
-        some = tuple(units[start : start + PART])
-        yield Part(model, method, layer, some, (i + 0.5) / len(starts))
+    for turn, start in enumerate(range(0, len(units), PART)):
+        yield Part(model, method, layer, tuple(units[start : start + PART]), turn)

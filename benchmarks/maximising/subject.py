@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from safetensors import torch as tensors
+
 from benchmarks.maximising.natural import Natural, natural
 from benchmarks.maximising.referee import Referee, referee
 from glyphscope.checkpoint import Checkpoint
@@ -40,8 +42,23 @@ class Subject:
 
     @cached_property
     def natural(self) -> dict[str, Natural]:
-        test = data.load(DATASETS[self.model], "test", self.root).images
-        return natural(self.checkpoint, test, [LOGITS, *self.convolutions])
+        digest = self.checkpoint.manifest.digest[:16]
+        path = self.cache / f"natural-{self.model}-{digest}.safetensors"
+        if not path.exists():
+            test = data.load(DATASETS[self.model], "test", self.root).images
+            found = natural(self.checkpoint, test, [LOGITS, *self.convolutions])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flat = {
+                f"{layer}/{key}": v for layer, one in found.items() for key, v in vars(one).items()
+            }
+            part = path.with_suffix(".part")
+            tensors.save_file(flat, part)
+            part.rename(path)
+        kept = tensors.load_file(path)
+        return {
+            layer: Natural(**{key: kept[f"{layer}/{key}"] for key in Natural.__dataclass_fields__})
+            for layer in (LOGITS, *self.convolutions)
+        }
 
     @property
     def convolutions(self) -> list[str]:

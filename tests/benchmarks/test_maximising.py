@@ -33,21 +33,25 @@ def test_every_unit_of_every_method_is_drawn_once() -> None:
     assert len(units) == len({*units}) == 2 * 2 * (16 + 64 + 10)
 
 
-def test_logits_come_first_then_our_channels_then_those_of_others() -> None:
-    stages = [0 if part.layer == "logits" else 1 if part.method == "ours" else 2 for part in full()]
-    assert stages == sorted(stages)
+def test_our_logits_come_first_and_the_channels_of_others_last() -> None:
+    assert [(p.method, p.layer) for p in full()[:4]] == [("ours", "logits")] * 4
+    last = [part for part in full() if part.method != "ours" and part.layer != "logits"]
+    assert full()[-len(last) :] == last
 
 
-@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
-def test_every_beginning_has_about_the_same_share_of_each_layer_and_model(share: float) -> None:
+@pytest.mark.parametrize("turns", [1, 2])
+def test_every_beginning_has_equally_many_channels_of_each_layer(turns: int) -> None:
     ours = [part for part in full() if part.method == "ours" and part.layer != "logits"]
-    begun = ours[: round(len(ours) * share)]
-    for model, layers in LIVING.items():
-        for layer in ("conv1", "conv2"):
-            parts = [part for part in begun if (part.model, part.layer) == (model, layer)]
-            done = sum(len(part.units) for part in parts)
-            # a part is half of the smaller layer
-            assert abs(done / len(layers[layer]) - share) <= 0.25
+    for part in ours[: turns * 4]:
+        assert part.turn < turns
+        assert len(part.units) == 8
+    begun = {(part.model, part.layer, part.turn) for part in ours[: turns * 4]}
+    assert len(begun) == turns * 4
+
+
+def test_the_others_logits_follow_our_channels_turn_by_turn() -> None:
+    middle = [part for part in full() if (part.method == "ours") != (part.layer == "logits")]
+    assert [part.turn for part in middle] == sorted(part.turn for part in middle)
 
 
 def test_a_part_of_a_layer_is_drawn_by_chance_and_not_by_number() -> None:
