@@ -116,9 +116,11 @@ class NearestImage:
 
 @dataclass(frozen=True)
 class Score:
-    """Whether a picture can be believed. ``ratio``: its activation over the best test image's.
-    The others are multiples of what is usual in the unit's own best test images."""
+    """Whether a picture can be believed. ``r``: where its activation lies over the test set, 0 the
+    median and 1 the highest; ``ratio``: over the highest. The others are multiples of what is usual
+    in the unit's own best test images."""
 
+    r: float | None = None
     ratio: float | None = None
     high_frequency: float | None = None
     total_variation: float | None = None

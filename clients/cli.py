@@ -13,7 +13,7 @@ from clients import tables
 from clients.answers import Prediction
 from clients.cli_admin import load, promote, status, unload
 from clients.cli_explain import attribute, fool, invert, methods, place
-from clients.cli_look import compare, examples, filters, mistakes, units
+from clients.cli_look import compare, evolution, examples, filters, mistakes, units
 from clients.cli_maximise import maximise
 from clients.client import DEFAULT_URL, Client
 from clients.errors import InvalidFile
@@ -127,8 +127,8 @@ def _npz(values: dict[str, Any]) -> bytes:
 WRITERS: dict[str, Callable[[dict[str, Any]], bytes]] = {".npz": _npz, ".safetensors": save}
 
 for command in (
-    maximise, attribute, methods, fool, invert, place, filters, units, examples, mistakes, compare,
-    status, promote, load, unload,
+    maximise, attribute, methods, fool, invert, place, filters, units, examples, evolution,
+    mistakes, compare, status, promote, load, unload,
 ):  # fmt: skip
     app.command()(command)
 

@@ -1,7 +1,8 @@
-"""``glyphscope filters``, ``units``, ``examples``, ``mistakes``: what a version tells of itself."""
+"""``glyphscope filters``, ``units``, ``examples``, ``evolution``, ``mistakes``, ``compare``: what a
+version tells of itself."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -58,6 +59,30 @@ def examples(
         if out is not None:
             write(out, client.example_sheet(model, layer, unit, marked=marked, scale=scale))
         show_json(found) if as_json else show(tables.examples(found))
+
+
+def evolution(
+    model: ModelName,
+    layer: LayerName,
+    unit: Annotated[int, typer.Argument(metavar="UNIT", min=0, help="From 0.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Also draw it at each epoch here.")
+    ] = None,
+    scale: Annotated[int, typer.Option(min=1, max=16, help="Pixels a pixel.")] = 8,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """How a unit came to be, over the epochs that the version carries snapshots of."""
+    with session(url) as client:
+        found = client.evolution(model, layer, unit)
+        if out is not None:
+            for stage in found.stages:
+                then: dict[str, Any] = {} if stage.epoch is None else {"epoch": stage.epoch}
+                name = "published" if stage.epoch is None else f"epoch-{stage.epoch:04}"
+                job = client.maximise(model, layer, [unit], **then)
+                path = out / f"{job.model}-{layer}-{unit}-{name}.png"
+                write(path, client.picture(job.id, unit, scale))
+        show_json(found) if as_json else show(tables.evolution(found))
 
 
 def mistakes(

@@ -43,6 +43,9 @@ def maximise(
         str | None, typer.Option(help="A method: default, natural, sharp, lucid, maco, ...")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another picture.")] = None,
+    epoch: Annotated[
+        int | None, typer.Option(help="As it was then, of a version that carries snapshots.")
+    ] = None,
     scale: Annotated[int, typer.Option(min=1, max=16, help="Pixels a pixel.")] = 8,
     frames: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The way to each picture, frame by frame.")
@@ -58,7 +61,7 @@ def maximise(
     given = {
         "objective": objective, "steps": steps, "learning_rate": learning_rate,
         "parameterisation": parameterisation, "transforms": transforms, "seed": seed,
-        "preset": preset,
+        "preset": preset, "epoch": epoch,
     }  # fmt: skip
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     chosen, files = _units(units), Files(out, frames, animation, scale)

@@ -152,6 +152,35 @@ class Adversarial:
 
 
 @dataclass(frozen=True)
+class DrivingImage(CarriedImage):
+    activation: float
+
+
+@dataclass(frozen=True)
+class EvolutionStage:
+    """``epoch``: 0 is before the first step, None is as published. ``likeness``: cosine of the
+    unit's weights with the published ones. ``class_means`` are None of a class without images."""
+
+    epoch: int | None
+    likeness: float | None
+    mean: float
+    highest: float
+    class_means: tuple[float | None, ...]
+    top: tuple[DrivingImage, ...]
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """A unit over its network's training; ``images``: test images that it was shown."""
+
+    layer: str
+    unit: int
+    labels: tuple[str, ...]
+    images: int
+    stages: tuple[EvolutionStage, ...]
+
+
+@dataclass(frozen=True)
 class UnitMatch:
     unit: int
     partner: int

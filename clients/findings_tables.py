@@ -9,6 +9,7 @@ from clients.findings import (
     Attribution,
     CarriedImage,
     Comparison,
+    Evolution,
     Example,
     Method,
     Place,
@@ -87,6 +88,22 @@ def differences(found: Sequence[UnitDifference]) -> Table:
     for one in found[:MOST_ROWS]:
         numbers = [f"{value:.3g}" for value in (one.first, one.second)]
         made.add_row(one.layer, str(one.unit), *numbers, f"{one.effect:+.2f}")
+    return made
+
+
+def evolution(found: Evolution) -> Table:
+    """``likeness`` is of the weights, with those of the published version."""
+    made = new_table("epoch >", "likeness >", "mean >", "highest >", "most for", "driven most by")
+    for one in found.stages:
+        means = [(value, found.labels[k]) for k, value in enumerate(one.class_means) if value]
+        made.add_row(
+            "published" if one.epoch is None else str(one.epoch),
+            "-" if one.likeness is None else f"{one.likeness:.3f}",
+            f"{one.mean:.3g}",
+            f"{one.highest:.3g}",
+            max(means)[1] if means else "-",
+            ", ".join(f"{image.label} ({image.index})" for image in one.top[:3]),
+        )
     return made
 
 

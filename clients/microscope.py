@@ -17,6 +17,7 @@ from clients.findings import (
     Comparison,
     Confusion,
     Embedding,
+    Evolution,
     Example,
     Method,
     Place,
@@ -46,6 +47,12 @@ class Microscope:
         """The test images that drive a unit most, the strongest first."""
         path = f"{layer_path(model, layer)}/units/{unit}/examples"
         return self._member(list[Example], path, "examples")
+
+    def evolution(self, model: str, layer: str, unit: int) -> Evolution:
+        """How a unit came to be. Raises ``NotFound`` for a version without snapshots; with
+        ``maximise(..., epoch=3)`` it is drawn as it was then."""
+        path = f"{layer_path(model, layer)}/units/{unit}/evolution"
+        return read(Evolution, self._connection.json("GET", path))
 
     def example_sheet(
         self, model: str, layer: str, unit: int, *, marked: bool = True, scale: int | None = None

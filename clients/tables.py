@@ -117,16 +117,18 @@ def statistics(found: Sequence[LayerStatistics], image: int = 0) -> Table:
 
 
 def maximisation(job: Maximisation) -> Table:
-    """The last figures are multiples of what is usual in the unit's best test images."""
+    """``r`` is 0 at the test set's median and 1 at its highest; the figures behind it are multiples
+    of what is usual in the unit's best test images."""
     table = new_table(
-        "unit >", "activation >", "best test image >", "fine detail >", "edges >", "nearest", ""
-    )
+        "unit >", "activation >", "best test image >", "r >", "fine detail >", "edges >",
+        "nearest", "",
+    )  # fmt: skip
     for result in job.results:
         found = result.score
         near = found.nearest
         table.add_row(
             str(result.unit),
-            *(_figure(value, "") for value in (result.activation, result.dataset_max)),
+            *(_figure(value, "") for value in (result.activation, result.dataset_max, found.r)),
             *(_figure(value, "x") for value in (found.high_frequency, found.total_variation)),
             f"{near.label} (no. {near.index})" if near else "-",
             "dead: no image makes it answer" if result.dead else "",

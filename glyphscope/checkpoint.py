@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors import torch as tensors
 from torch import Tensor, nn
 
-from glyphscope import confusion, embedding, example_images, examples, statistics
+from glyphscope import confusion, embedding, example_images, examples, snapshots, statistics
 from glyphscope import manifest as m
 from glyphscope.confusion import Confusions
 from glyphscope.embedding import Embedding
@@ -26,6 +26,7 @@ from glyphscope.example_images import ExampleImages
 from glyphscope.examples import Examples
 from glyphscope.manifest import Manifest, parse_manifest, sha256
 from glyphscope.networks import Network, build, place
+from glyphscope.snapshots import Snapshots
 from glyphscope.statistics import Statistics
 
 
@@ -33,8 +34,9 @@ from glyphscope.statistics import Statistics
 class Checkpoint:
     """A network ready to answer (eval mode, on ``device``) with everything that belongs to it.
 
-    ``examples`` and what follows it tell of the test set. A checkpoint may have been published
-    without: then they are empty, and ``embedding`` is None.
+    ``examples`` to ``embedding`` tell of the test set. A checkpoint may have been published
+    without: then they are empty, and ``embedding`` is None. ``prior``: the tensors that
+    ``visualise.prior`` reads, of data that the library has none for.
     """
 
     manifest: Manifest
@@ -45,6 +47,8 @@ class Checkpoint:
     statistics: Statistics = field(default_factory=Statistics)
     confusions: Confusions = field(default_factory=Confusions)
     embedding: Embedding | None = None
+    snapshots: Snapshots = field(default_factory=Snapshots)
+    prior: Mapping[str, Tensor] = field(default_factory=dict)
 
     @cached_property
     def memory(self) -> dict[str, Tensor]:
@@ -98,7 +102,14 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
         raise BrokenCheckpoint(f"{where}: {m.WEIGHTS} holds values that are no numbers: {bad[0]}")
     network.eval().requires_grad_(False)
     target = torch.device(device)
-    return with_test_set(Checkpoint(manifest, place(network, target), target), folder)
+    found = Checkpoint(
+        manifest,
+        place(network, target),
+        target,
+        snapshots=snapshots.read(folder),
+        prior=examples.read_tensors(folder / m.PRIOR),
+    )
+    return with_test_set(found, folder)
 
 
 def with_test_set(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

@@ -3,12 +3,12 @@
     stages(checkpoint, snapshots)                 the network at each epoch, as a checkpoint
     evolve(checkpoint, snapshots, layer, unit, pixels)   one unit at each epoch
 
-``snapshots``: weights by epoch, as a run with ``fit.snapshots`` keeps them; epoch 0 is before the
-first step.
+``snapshots``: weights by epoch, as a run with ``fit.snapshots`` keeps them, or as a published
+version carries them (``checkpoint.snapshots``); epoch 0 is before the first step.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor
 
 from glyphscope.activations import activations, layer_module
 from glyphscope.checkpoint import Checkpoint
-from glyphscope.errors import BrokenCheckpoint, NotFound
-from glyphscope.examples import Examples, strongest
-from glyphscope.networks import build, place
+from glyphscope.errors import NotFound
+from glyphscope.examples import strongest
 from glyphscope.picture import Pixels
 from glyphscope.preprocess import to_tensor
-from glyphscope.statistics import Statistics
+from glyphscope.snapshots import with_weights
 from glyphscope.visualise import MaximisationRequest, UnitImage, maximise
 
 Snapshots = Mapping[int, Mapping[str, Tensor]]
@@ -43,24 +42,7 @@ class Stage:
 def stages(checkpoint: Checkpoint, snapshots: Snapshots) -> Iterator[tuple[int, Checkpoint]]:
     """In the order of epochs; with no facts of the test set, which are of the finished network."""
     for epoch in sorted(snapshots):
-        network = build(checkpoint.manifest.network)
-        try:
-            network.load_state_dict(dict(snapshots[epoch]))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise BrokenCheckpoint(
-                f"the snapshot of epoch {epoch} does not fit: {reason}"
-            ) from None
-        network.eval().requires_grad_(False)
-        yield (
-            epoch,
-            replace(
-                checkpoint,
-                network=place(network, checkpoint.device),
-                examples=Examples({}),
-                statistics=Statistics(),
-            ),
-        )
+        yield epoch, with_weights(checkpoint, snapshots[epoch], epoch)
 
 
 def evolve(
@@ -85,12 +67,24 @@ def evolve(
         raise NotFound(f"unit of layer {layer}", unit, range(units))
     found = []
     for epoch, then in stages(checkpoint, snapshots):
-        x = to_tensor(pixels, checkpoint.manifest.input, checkpoint.device)
-        answers = strongest(activations(then.network, x, [layer])[layer])[:, unit]
         drawn = _picture(then, layer, unit, request, cancelled)
-        found.append(Stage(epoch, _weights(then, layer, unit), answers.cpu().numpy(), drawn))
+        found.append(stage(then, epoch, layer, unit, pixels, drawn))
         progress(len(found), len(snapshots))
     return found
+
+
+def stage(
+    checkpoint: Checkpoint,
+    epoch: int,
+    layer: str,
+    unit: int,
+    pixels: Pixels,
+    picture: UnitImage | None = None,
+) -> Stage:
+    """One network's, which ``epoch`` only names."""
+    x = to_tensor(pixels, checkpoint.manifest.input, checkpoint.device)
+    answers = strongest(activations(checkpoint.network, x, [layer])[layer])[:, unit]
+    return Stage(epoch, _weights(checkpoint, layer, unit), answers.cpu().numpy(), picture)
 
 
 def _weights(checkpoint: Checkpoint, layer: str, unit: int) -> NDArray[np.float32] | None:
@@ -122,5 +116,5 @@ def drift(found: list[Stage]) -> NDArray[np.float32]:
     rows = torch.stack(
         [torch.from_numpy(s.weights).flatten() for s in found if s.weights is not None]
     )
-    cosines = torch.cosine_similarity(rows, rows[-1:], dim=1)
+    cosines = torch.cosine_similarity(rows, rows[-1:], dim=1).clamp(-1, 1)  # but for rounding
     return np.asarray(cosines.numpy(), np.float32)

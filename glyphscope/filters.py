@@ -1,6 +1,7 @@
 """Weights as pictures: what a layer looks for, straight from its numbers.
 
 kernels(network, layer)        (units, inputs, height, width), the layer's weights
+kernel_shape(network, layer)   (inputs, height, width), or None, without looking at them
 tiles(kernels, show, shared)   the same as bytes, (tiles, 1 or 3, height, width), by ``VIEWS``
 """
 
@@ -58,6 +59,17 @@ def kernels(network: Network, layer: str) -> Tensor:
         raise InvalidInput(f"layer {layer} ({info.kind}) has no kernels; ask one of {known}")
     values: Tensor = weights.detach().cpu().float().contiguous()
     return values if values.ndim == 4 else values.view(len(values), *_before(network, layer))
+
+
+def kernel_shape(network: Network, layer: str) -> tuple[int, int, int] | None:
+    """Of one unit, as ``kernels`` gives it; None for a layer without."""
+    weights = getattr(layer_module(network, layer), "weight", None)
+    if weights is None or weights.ndim not in (2, 4):
+        return None
+    if weights.ndim == 2:
+        return _before(network, layer)
+    _, inputs, height, width = weights.shape
+    return inputs, height, width
 
 
 def with_kernels(network: Network) -> list[str]:

@@ -24,6 +24,8 @@ SHEET = "example_images.png"
 STATISTICS = "statistics.safetensors"
 EMBEDDING = "embedding.safetensors"
 CONFUSIONS = "confusions.safetensors"
+SNAPSHOTS = "snapshots.safetensors"
+PRIOR = "prior.safetensors"
 MODEL_CARD = "MODEL_CARD.md"
 
 

@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from safetensors import torch as tensors
 
-from glyphscope import checkpoint
+from glyphscope import checkpoint, snapshots
 from glyphscope import manifest as m
 from glyphscope.errors import Conflict
 from glyphscope.manifest import Manifest, Training
@@ -16,7 +18,7 @@ from glyphscope.preprocess import to_tensor
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store, checked_name
 from glyphscope.survey import Progress
-from training import data, experiment, onnx_export, test_files
+from training import data, experiment, onnx_export, priors, test_files
 from training.data import Split
 from training.datasets.own import own
 from training.evaluate import Evaluation, recorded
@@ -50,8 +52,12 @@ def publish(
     network = experiment.trained(run, spec)
     draft = _draft(run, evaluation, network, spec, (len(train), len(validation)), name)
     test = data.load(recipe.test or recipe.dataset, "test", root)
-    history = (run.folder / "history.json").read_bytes()
-    return show(store, draft, network, validation, test, history, alias, progress)
+    files = {
+        m.HISTORY: (run.folder / "history.json").read_bytes(),
+        **_tensors(m.SNAPSHOTS, snapshots.pack(run.snapshots())),
+        **prior_of(recipe.dataset, train, len(draft.labels)),
+    }
+    return show(store, draft, network, validation, test, files, alias, progress)
 
 
 def show(
@@ -60,11 +66,12 @@ def show(
     network: Network,
     validation: Split,
     test: Split,
-    history: bytes,
+    files: Mapping[str, bytes],
     alias: str | None,
     progress: Progress,
 ) -> Manifest:
-    """``draft`` is all but the version, which the store gives, and what is known of model.onnx."""
+    """``draft`` is all but the version, which the store gives, and what is known of model.onnx.
+    ``files``: what is of the training and not of the test set."""
     spec = draft.input
     known = onnx_export.properties(spec, draft.labels.names, draft.calibration.temperature)
     onnx = onnx_export.export(network, properties=known)
@@ -73,8 +80,8 @@ def show(
         update={"onnx": onnx_export.check(onnx, network, _inputs(parity, spec))}
     )
     files = {
+        **files,
         m.ONNX: onnx,
-        m.HISTORY: history,
         **test_files.collect(network, spec, test, draft.calibration, progress),
     }
 
@@ -84,6 +91,16 @@ def show(
         return checkpoint.write(folder, manifest, network, {**files, **card})
 
     return store.publish(draft.name, write, alias)
+
+
+def prior_of(dataset: str, train: Split, classes: int) -> dict[str, bytes]:
+    """What pictures of its units begin at, where the library has none for this data set."""
+    return _tensors(m.PRIOR, priors.own(dataset, train.images, classes))
+
+
+def _tensors(name: str, found: dict[str, torch.Tensor]) -> dict[str, bytes]:
+    """A file, or none where there is nothing to write."""
+    return {name: tensors.save(found)} if found else {}
 
 
 def _draft(

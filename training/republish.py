@@ -16,7 +16,10 @@ from glyphscope.store import Store
 from glyphscope.survey import Progress
 from training import data, experiment
 from training import recipe as recipes
-from training.publish import show
+from training.publish import prior_of, show
+
+KEPT = (m.HISTORY, m.SNAPSHOTS, m.PRIOR)
+"""Of the training, which is over: taken as they are."""
 
 
 def republish(
@@ -38,7 +41,7 @@ def republish(
             f"{manifest.ref} was not trained by Glyphscope: nothing says what its test set is"
         )
     recipe = recipes.parse(manifest.training.recipe)
-    _, validation = experiment.splits(recipe, root)
+    train, validation = experiment.splits(recipe, root)
     test = data.load(recipe.test or recipe.dataset, "test", root)
     draft = manifest.model_copy(
         update={
@@ -47,5 +50,6 @@ def republish(
             "files": {},
         }
     )
-    history = (folder / m.HISTORY).read_bytes() if m.HISTORY in manifest.files else b"[]"
-    return show(store, draft, found.network, validation, test, history, alias, progress)
+    kept = {name: (folder / name).read_bytes() for name in KEPT if name in manifest.files}
+    files = {m.HISTORY: b"[]", **prior_of(recipe.dataset, train, len(draft.labels)), **kept}
+    return show(store, draft, found.network, validation, test, files, alias, progress)

@@ -8,6 +8,9 @@
 
 import { parse } from "/pad/safetensors.js";
 
+/** Between two looks at a job that is not watched. */
+const LOOK_MS = 700;
+
 export class Problem extends Error {
   constructor(status, message, seconds = 1) {
     super(message);
@@ -37,10 +40,8 @@ export async function models() {
   return answer.models;
 }
 
-export async function layers(model, signal) {
-  const answer = await json(`${base(model)}/layers`, { signal });
-  return answer.layers;
-}
+/** {layers, epochs}: `epochs` are those whose snapshots the version carries. */
+export const layers = (model, signal) => json(`${base(model)}/layers`, { signal });
 
 /** The best `top` classes for a source, and the image that the network saw. */
 export async function classify(model, source, top, signal) {
@@ -66,6 +67,20 @@ export function maximise(model, layer, unit, settings) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ ...settings, layer, units: [unit] }),
   });
+}
+
+/** What several units look for: Map(unit -> address). */
+export async function pictures(model, layer, units, signal) {
+  let job = await json(`${base(model)}/maximisations`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Prefer: "wait=5" },
+    body: JSON.stringify({ layer, units: [...new Set(units)] }),
+  });
+  while (job.status === "queued" || job.status === "running") {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    job = await maximisation(job.id, signal);
+  }
+  return new Map(job.results.map(({ unit, image }) => [unit, image]));
 }
 
 /** A stream of what happens to it, with pictures on their way. */
@@ -108,6 +123,26 @@ export const confusions = (model) => json(`${base(model)}/confusions`);
 
 export const confusion = (model, truth, answer, signal) =>
   json(`${base(model)}/confusions/${truth}/${answer}`, { signal });
+
+/** A layer's weights: PNG, a tile a unit with a pixel between two. */
+export async function filters(model, layer, { show, range }, signal) {
+  const asked = new URLSearchParams({ scale: 1, range, ...(show && { show }) });
+  const address = `${base(model)}/layers/${encodeURIComponent(layer)}/filters.png?${asked}`;
+  return (await call(address, { signal })).blob();
+}
+
+/** What a layer still knows of a source: {error, picture: {png}}. */
+export async function inversion(model, source, layer, signal) {
+  const asked = new URLSearchParams({ layer });
+  const answer = await json(`${base(model)}/inversions?${asked}`, post(source, signal));
+  return answer.inversions[0];
+}
+
+export const comparison = (model, other, signal) =>
+  json(`${base(model)}/comparisons/${encodeURIComponent(other)}`, { signal });
+
+export const evolution = (model, layer, unit, signal) =>
+  json(`${base(model)}/layers/${encodeURIComponent(layer)}/units/${unit}/evolution`, { signal });
 
 export const examples = (model, layer, unit, signal) =>
   json(`${base(model)}/layers/${encodeURIComponent(layer)}/units/${unit}/examples`, { signal });

@@ -9,10 +9,12 @@
 import * as api from "/pad/api.js";
 import { Answer, TOP } from "/pad/answer.js";
 import { stops } from "/pad/colour.js";
+import { Compare } from "/pad/compare.js";
 import { Drawing } from "/pad/drawing.js";
 import { Examples } from "/pad/examples.js";
 import { Explain } from "/pad/explain.js";
 import { openImages } from "/pad/images.js";
+import { Inverted } from "/pad/inverted.js";
 import { Layers } from "/pad/layers.js";
 import { KeyDialog } from "/pad/key.js";
 import * as link from "/pad/link.js";
@@ -21,11 +23,13 @@ import { Mistakes } from "/pad/mistakes.js";
 import * as switcher from "/pad/models.js";
 import { Newest } from "/pad/newest.js";
 import { Paper } from "/pad/paper.js";
+import { Past } from "/pad/past.js";
 import { Placed } from "/pad/placed.js";
 import { Trouble } from "/pad/trouble.js";
 import { Unit } from "/pad/unit.js";
 import { Views } from "/pad/views.js";
 import { watch } from "/pad/watch.js";
+import { Weights } from "/pad/weights.js";
 
 const $ = (id) => document.getElementById(id);
 const parts = (ids) => Object.fromEntries(Object.entries(ids).map(([key, id]) => [key, $(id)]));
@@ -63,15 +67,22 @@ const unit = new Unit({
   }),
 }, scheme);
 const examples = new Examples($("unit-examples"));
+const past = new Past($("unit-past"));
 const failed = (error) => trouble.show(error.message);
 const explain = new Explain($("view-explain"), { scheme, trouble: failed });
 const placed = new Placed($("view-map"), { scheme, trouble: failed });
 const mistakes = new Mistakes($("view-mistakes"), { scheme, trouble: failed });
+const weights = new Weights($("view-weights"), { scheme, trouble: failed });
+const inverted = new Inverted($("view-inversion"), { scheme, trouble: failed });
+const compare = new Compare($("view-compare"), { scheme, trouble: failed, models: () => models });
 const views = new Views($("views"), {
   layers: { title: "Layers", panel: $("view-layers") },
+  weights: { title: "Weights", panel: $("view-weights"), view: weights },
   explain: { title: "Explain", panel: $("view-explain"), view: explain },
+  inversion: { title: "Inversion", panel: $("view-inversion"), view: inverted },
   map: { title: "Map", panel: $("view-map"), view: placed },
   mistakes: { title: "Mistakes", panel: $("view-mistakes"), view: mistakes },
+  compare: { title: "Compare", panel: $("view-compare"), view: compare },
 });
 const trouble = new Trouble($("trouble"), $("trouble-text"), $("retry"), () => recover());
 
@@ -224,9 +235,9 @@ async function follow() {
 /** Asks for the layers first, so that a model that cannot be had leaves all as it was. */
 async function take(name) {
   const mine = (turn += 1);
-  const listed = await api.layers(name).finally(() => switcher.mark($("models"), model?.name, models));
+  const { layers: listed, epochs } = await api.layers(name).finally(() => switcher.mark($("models"), model?.name, models));
   if (mine !== turn) return false;
-  model = { ...models.find((one) => one.name === bare(name)), name };
+  model = { ...models.find((one) => one.name === bare(name)), name, layers: listed, epochs };
   classify.forget();
   look.forget();
   close({});
@@ -250,6 +261,7 @@ function open(layer, k) {
   const label = layers.label(layer.name, k);
   unit.open({ ...where, layer, label, href: link.write(where) }, maps?.get(layer.name) ?? null);
   examples.show(model.name, layer.name, k);
+  past.show(model, layer.name, k);
   layers.select(layer.name, k);
   layers.reveal(layer.name);
 }
@@ -257,6 +269,7 @@ function open(layer, k) {
 function close({ layer = null }) {
   unit.close();
   examples.clear();
+  past.clear();
   layers.select(null, -1);
   if (layer !== null) mend();
 }
@@ -300,10 +313,12 @@ function leave() {
 drawing.addEventListener("change", hint);
 drawing.addEventListener("change", ask);
 views.addEventListener("choose", ({ detail }) => go({ model: model.name, view: detail === "layers" ? null : detail }));
-mistakes.addEventListener("unit", ({ detail }) => {
-  go({ model: model.name, ...detail });
-  unit.focus();
-});
+for (const view of [weights, mistakes, compare]) {
+  view.addEventListener("unit", ({ detail }) => {
+    go({ model: model.name, ...detail });
+    unit.focus();
+  });
+}
 $("ranges").addEventListener("change", () => maps && showMaps(coloured(maps, range())));
 layers.list.addEventListener("choose", ({ detail }) => {
   go({ model: model.name, layer: detail.layer.name, unit: detail.unit });
@@ -321,7 +336,7 @@ addEventListener("keydown", keys);
 dark.addEventListener("change", () => {
   paper.repaint();
   showMaps(maps);
-  for (const view of [explain, placed, mistakes]) view.repaint();
+  for (const view of [weights, explain, inverted, placed, mistakes, compare]) view.repaint();
 });
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();

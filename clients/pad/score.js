@@ -16,8 +16,9 @@ export function show(box, result) {
   box.hidden = !box.childElementCount;
 }
 
-function rows({ high_frequency: fine, total_variation: edges, nearest }) {
+function rows({ r = null, high_frequency: fine, total_variation: edges, nearest }) {
   return [
+    ...(r === null ? [] : row("Strongest answer", short(r), driven(r))),
     ...(fine === null ? [] : row("Fine detail", times(fine), judged(fine, DETAIL))),
     ...(edges === null ? [] : row("Edges", times(edges), judged(edges, EDGES))),
     ...(nearest === null ? [] : row("Nearest test image", near(nearest), "")),
@@ -31,6 +32,9 @@ function row(name, value, note) {
   about.append(value, note && ` · ${note}`);
   return [term, about];
 }
+
+/** On the scale of the test set: 0 is its median image, 1 the one that drives the unit most. */
+const driven = (r) => (r > 1 ? "above the best test image, 1" : "0 is the median test image, 1 the best");
 
 const times = (value) => `${value < 10 ? value.toFixed(2) : short(value)} × real`;
 

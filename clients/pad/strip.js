@@ -19,8 +19,10 @@ export class Strip {
   #active = 0;
   #selected = -1;
 
-  constructor(layer, scheme, labels) {
+  /** @param own what is its own where it shows no maps: {id, about, legend(shown), paint} */
+  constructor(layer, scheme, labels, own = {}) {
     this.layer = layer;
+    this.own = { id: "strip", about: about(layer), legend, paint, ...own };
     this.labels = layer.output_shape[0] === labels?.length ? labels : null;
     this.scheme = scheme;
     this.element = document.createElement("section");
@@ -31,7 +33,7 @@ export class Strip {
 
   show(maps) {
     this.#maps = maps;
-    this.range.replaceChildren(...(maps ? legend(maps) : [NOTHING]));
+    this.range.replaceChildren(...(maps ? this.own.legend(maps) : [NOTHING]));
     this.refresh();
   }
 
@@ -75,7 +77,7 @@ export class Strip {
     const parts = this.layer.name.split(".");
     name.append(element("span", "quiet", parts.slice(0, -1).map((p) => `${p}.`).join("")), parts.at(-1));
     this.range = element("p", "range", NOTHING);
-    head.append(name, element("p", "quiet", about(this.layer)), this.range);
+    head.append(name, element("p", "quiet", this.own.about), this.range);
     this.sheet = element("div", "sheet");
     this.canvas = element("canvas");
     this.pointed = element("div", "ring");
@@ -104,7 +106,7 @@ export class Strip {
 
   /** A listbox with a single option: the one that the keys stand on. */
   #name() {
-    const id = `strip-${this.layer.name}`;
+    const id = `${this.own.id}-${this.layer.name}`;
     this.option.id = `${id}-option`;
     this.option.setAttribute("role", "option");
     this.canvas.setAttribute("aria-hidden", "true");
@@ -192,8 +194,8 @@ export class Strip {
   #paint() {
     if (!this.#sheet) return;
     this.#stale = false;
-    const { canvas, layer, scheme } = this;
-    paint(canvas, this.#sheet, layer.output_shape, this.#maps, scheme(), devicePixelRatio);
+    const { canvas, layer, scheme, own } = this;
+    own.paint(canvas, this.#sheet, layer.output_shape, this.#maps, scheme(), devicePixelRatio);
   }
 }
 

@@ -4,7 +4,8 @@
  *   arrange(shape, width, density) -> Sheet {columns, rows, tile: [w, h], gap, width, height}
  *   place(sheet, unit)             -> [x, y] of its left upper corner
  *   hit(sheet, units, x, y)        -> the unit there, or -1
- *   paint(canvas, sheet, maps, scheme, density)
+ *   paint(canvas, sheet, shape, maps, scheme, density)
+ *   spread(canvas, sheet, units, density, cut)    pictures of any kind
  *
  * Lengths are CSS pixels. A map is enlarged by whole device pixels, so its pixels stay square.
  */
@@ -63,21 +64,24 @@ export function hit({ columns, rows, tile, gap }, units, x, y) {
 
 /** @param maps Maps, or null for empty tiles */
 export function paint(canvas, sheet, shape, maps, scheme, density) {
+  const [units, height = 1, width = 1] = shape;
+  const pixels = maps && atlas(sheet, maps, scheme);
+  const cut = (unit) => [pixels, ...corner(sheet, unit, width, height), width, height];
+  spread(canvas, sheet, units, density, pixels && cut);
+}
+
+/** @param cut (unit) -> [image, x, y, width, height] of its picture; null for empty tiles */
+export function spread(canvas, sheet, units, density, cut) {
   canvas.width = Math.round(sheet.width * density);
   canvas.height = Math.round(sheet.height * density);
   const context = canvas.getContext("2d");
   context.scale(density, density);
   context.imageSmoothingEnabled = false;
   context.fillStyle = getComputedStyle(canvas).color;
-  const [units, height = 1, width = 1] = shape;
-  const pixels = maps && atlas(sheet, maps, scheme);
   for (let unit = 0; unit < units; unit += 1) {
     const [x, y] = place(sheet, unit);
-    if (!pixels) context.fillRect(x, y, ...sheet.tile);
-    else {
-      const from = corner(sheet, unit, width, height);
-      context.drawImage(pixels, ...from, width, height, x, y, ...sheet.tile);
-    }
+    if (cut) context.drawImage(...cut(unit), x, y, ...sheet.tile);
+    else context.fillRect(x, y, ...sheet.tile);
   }
 }
 

@@ -34,6 +34,7 @@ export class Views extends EventTarget {
       tab.tabIndex = key === name ? 0 : -1;
       this.views[key].panel.hidden = key !== name;
     }
+    this.#reveal(this.#tabs.get(name));
     before?.view?.show?.(false);
     this.views[name].view?.show?.(true);
   }
@@ -57,6 +58,14 @@ export class Views extends EventTarget {
     tab.addEventListener("click", () => this.#choose(name));
     this.#tabs.set(name, tab);
     return tab;
+  }
+
+  /** Where the tabs have no room beside each other they scroll; the page stays where it is. */
+  #reveal(tab) {
+    const list = tab.parentElement;
+    const [left, right] = [tab.offsetLeft - list.offsetLeft, tab.offsetLeft - list.offsetLeft + tab.offsetWidth];
+    if (left < list.scrollLeft) list.scrollLeft = left;
+    else if (right > list.scrollLeft + list.clientWidth) list.scrollLeft = right - list.clientWidth;
   }
 
   #key(event) {

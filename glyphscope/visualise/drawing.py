@@ -116,7 +116,7 @@ class Drawing:
 
     @cached_property
     def _prior(self) -> Prior:
-        return prior(self.checkpoint.manifest.input, self.checkpoint.device)
+        return prior(self.checkpoint)
 
 
 def prepared(checkpoint: Checkpoint, request: MaximisationRequest) -> Drawing:

@@ -1,6 +1,6 @@
 """What the images of a data set look like, small enough to be asked at every step of an ascent.
 
-    prior(InputSpec)  ->  Prior, which can
+    prior(checkpoint)  ->  Prior, which can
         sample(n)            draw images (n, C, H, W) in 0..1, always the same ones
         denoised(images)     say what they most likely were before noise of ``SIGMA`` was added
 
@@ -11,9 +11,11 @@ probabilistic principal axes (Tipping & Bishop 1999, Neural Computation 11), of 
 Richardson & Weiss 2018 (arXiv:1805.12462) draw faces with.
 
 For the data sets of the shipped networks it was fitted on training images and lies beside this
-file. For any other it follows from what a checkpoint carries: waves that fall as 1/f.
+file. A version of other data carries its own, ``prior.safetensors``, fitted when it was published.
+Where there is neither it follows from the input's mean and deviation: waves that fall as 1/f.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,9 @@ import torch
 from safetensors import torch as tensors
 from torch import Tensor
 
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import BrokenCheckpoint
+from glyphscope.manifest import PRIOR
 from glyphscope.spec import InputSpec, Shape
 from glyphscope.visualise.spectrum import magnitude
 
@@ -40,6 +45,10 @@ EACH = 8
 """Samples a cloud: enough that every class of the shipped data sets has a dozen."""
 
 SEED = 5
+
+
+FIELDS = ("means", "axes", "variances", "noise", "shares")
+"""What a file has of a mixture."""
 
 
 class Prior(Protocol):
@@ -136,7 +145,11 @@ class Waves:
         return found
 
 
-def prior(spec: InputSpec, device: torch.device) -> Prior:
+def prior(checkpoint: Checkpoint) -> Prior:
+    """Raises ``BrokenCheckpoint`` where the one that the version carries is not understood."""
+    spec, device = checkpoint.manifest.input, checkpoint.device
+    if checkpoint.prior:
+        return _own(checkpoint)
     return fitted(spec, device) or Waves(
         mean=torch.tensor(spec.mean, device=device).view(-1, 1, 1),
         power=_without_mean(magnitude(spec)).to(device).square(),
@@ -153,6 +166,16 @@ def fitted(spec: InputSpec, device: torch.device) -> Mixture | None:
     if not found or found["means"].shape[1] != spec.channels * spec.height * spec.width:
         return None
     return unpacked(found, spec.shape)
+
+
+def _own(checkpoint: Checkpoint) -> Mixture:
+    found = {name: value.to(checkpoint.device) for name, value in checkpoint.prior.items()}
+    shape = checkpoint.manifest.input.shape
+    if {*found} != {*FIELDS} or found["means"].shape[-1] != math.prod(shape):
+        raise BrokenCheckpoint(
+            f"{checkpoint.manifest.ref}: {PRIOR} does not hold a prior of images {shape}"
+        )
+    return unpacked(found, shape)
 
 
 def packed(mixture: Mixture) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from glyphscope.checkpoint import Checkpoint
+from glyphscope.snapshots import at
 from glyphscope.visualise.batches import batches
 from glyphscope.visualise.crew import work
 from glyphscope.visualise.drawing import Drawing, Shown, prepared
@@ -37,12 +38,15 @@ def maximise(
 
     ``progress(step, steps)`` counts over the whole job. ``frame(step, units, pixels)`` shows
     pictures on their way: uint8 (N, C, H, W), of N units, after ``step`` steps of their own.
-    Raises ``Cancelled`` within 0.2 s of ``cancelled()`` turning true.
+    Raises ``Cancelled`` within 0.2 s of ``cancelled()`` turning true, ``NotFound`` for an epoch
+    that the checkpoint has no snapshot of.
 
     Uses as many cores as torch is set to in the calling thread, a batch each. All three functions
     are called in that thread.
     """
     request = resolve(checkpoint.network, request)
+    if request.epoch is not None:
+        checkpoint = at(checkpoint, request.epoch)
     drawing = prepared(checkpoint, request)
     dead = _dead(drawing, cancelled)
     if request.variants > 1:

@@ -13,7 +13,7 @@ import torch
 from pydantic import AfterValidator, Discriminator, Field
 
 from glyphscope.errors import InvalidInput, NotFound
-from glyphscope.manifest import Manifest
+from glyphscope.manifest import PRIOR, SNAPSHOTS, Manifest
 from glyphscope.networks import LayerInfo, Network, build
 from glyphscope.spec import Frozen
 from glyphscope.visualise import knobs as k
@@ -66,6 +66,7 @@ class MaximisationRequest(Frozen):
     in which every term names its unit, is one picture, numbered 0.
 
     ``variants``: so many pictures of one unit, pushed apart by ``diversity`` and numbered from 0.
+    ``epoch``: the network as it was then, of a version that carries snapshots of its training.
     Knobs that are not given are those of ``preset``.
     """
 
@@ -77,6 +78,9 @@ class MaximisationRequest(Frozen):
     position: Position | None = None
     variants: Annotated[int, Field(ge=1, le=MAX_VARIANTS)] = 1
     diversity: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 1.0
+    epoch: Annotated[int, Field(ge=0, lt=2**31)] | None = Field(
+        None, exclude_if=lambda epoch: epoch is None
+    )
     preset: PresetName = "default"
     parameterisation: k.Parameterisation | None = None
     decorrelate: bool | None = None
@@ -155,6 +159,10 @@ def digest(manifest: Manifest, request: MaximisationRequest) -> str:
         # Its numbers count and not its name.
         "request": resolved.model_dump(mode="json", exclude={"preset"}),
     }
+    if PRIOR in manifest.files:
+        parts["prior"] = manifest.files[PRIOR]
+    if resolved.epoch is not None:
+        parts["snapshots"] = manifest.files.get(SNAPSHOTS)
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 

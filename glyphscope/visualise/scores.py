@@ -16,6 +16,7 @@ import torch
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.embedding import Neighbour, place
 from glyphscope.roughness import high_frequency, total_variation
+from glyphscope.statistics import UnitStatistics
 from glyphscope.visualise.request import MaximisationRequest, unit_numbers
 from glyphscope.visualise.unit_image import Pixels, UnitImage
 
@@ -27,10 +28,12 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Score:
-    """``ratio``: the picture's activation over the test set's highest. ``high_frequency`` and
+    """``r``: how far the picture's activation lies from the median over the test set towards its
+    highest, which is 1. ``ratio``: that activation over the highest. ``high_frequency`` and
     ``total_variation``: as multiples of the median of the unit's own best images. ``nearest``: the
     test image that the network's last features can least tell from it."""
 
+    r: float | None = None
     ratio: float | None = None
     high_frequency: float | None = None
     total_variation: float | None = None
@@ -41,7 +44,10 @@ def score(
     checkpoint: Checkpoint, request: MaximisationRequest, pictures: Sequence[UnitImage]
 ) -> list[Score]:
     """In the order of ``pictures``, which are those of the resolved ``request``. A dead unit's
-    picture is empty, and has no figures."""
+    picture is empty, and has no figures; nor has one of an earlier epoch, since what is known of
+    the test set is the finished network's."""
+    if request.epoch is not None:
+        return [Score()] * len(pictures)
     found: list[Score] = []
     for start in range(0, len(pictures), AT_ONCE):
         found += _score(checkpoint, request, pictures[start : start + AT_ONCE])
@@ -57,32 +63,36 @@ def _score(
     nearest = _nearest(checkpoint, pixels)
     found = []
     for picture, (high, variation), near in zip(pictures, rough, nearest, strict=True):
-        own = _best_images(checkpoint, request, picture)
-        figures = (
-            _over(picture.activation, picture.dataset_max),
-            _over(high, own[0]),
-            _over(variation, own[1]),
-            near,
+        own = _statistics(checkpoint, request, picture)
+        figures = Score(
+            r=_share(picture.activation, own),
+            ratio=_over(picture.activation, picture.dataset_max),
+            high_frequency=_over(high, own.top_high_frequency) if own else None,
+            total_variation=_over(variation, own.top_total_variation) if own else None,
+            nearest=near,
         )
-        found.append(Score() if picture.dead else Score(*figures))
+        found.append(Score() if picture.dead else figures)
     return found
 
 
-def _best_images(
+def _statistics(
     checkpoint: Checkpoint, request: MaximisationRequest, picture: UnitImage
-) -> tuple[float | None, float | None]:
-    """How rough the test images are that drive its unit most: high frequency, total variation."""
+) -> UnitStatistics | None:
+    """Of its unit over the test set; None for a picture that is of no one unit."""
     if request.closed or not isinstance(request.objective, str):
-        return None, None
+        return None
     unit = unit_numbers(request)[0] if request.variants > 1 else picture.unit
-    known = checkpoint.statistics.unit(request.layer, unit)
-    return (known.top_high_frequency, known.top_total_variation) if known else (None, None)
+    return checkpoint.statistics.unit(request.layer, unit)
 
 
 def _nearest(checkpoint: Checkpoint, pixels: Pixels) -> list[Neighbour | None]:
     if checkpoint.embedding is None:
         return [None] * len(pixels)
     return [found.neighbours[0] for found in place(checkpoint, pixels)]
+
+
+def _share(value: float, known: UnitStatistics | None) -> float | None:
+    return None if known is None else _over(value - known.median, known.highest - known.median)
 
 
 def _over(value: float, reference: float | None) -> float | None:

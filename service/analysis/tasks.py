@@ -10,6 +10,7 @@ from service.analysis.attributions import attributions
 from service.analysis.comparisons import comparison
 from service.analysis.confusions import confusion
 from service.analysis.embedding import places
+from service.analysis.evolutions import evolution
 from service.analysis.inversions import inversions
 from service.analysis.job import Answer, Job
 from service.analysis.workshop import Workshop
@@ -19,6 +20,7 @@ TASKS: dict[str, Callable[[Workshop, Job], Answer]] = {
     "attributions": attributions,
     "comparison": comparison,
     "confusion": confusion,
+    "evolution": evolution,
     "inversions": inversions,
     "places": places,
 }

@@ -259,6 +259,10 @@ EXAMPLES: Responses = {
     200: _json(schemas.Examples, "The strongest first", examples.ANSWERS["unit_examples"]),
     **_problems(404, 503),
 }
+EVOLUTION: Responses = {
+    200: _json(schemas.Evolution, "By epoch, the published last", examples.ANSWERS["evolution"]),
+    **_problems(404, 422, 503, 504),
+}
 ADVERSARIALS: Responses = {
     200: _json(schemas.Adversarials, "One an image", examples.ANSWERS["adversarials"]),
     **_problems(*_IMAGES, 504),

@@ -84,6 +84,9 @@ class Layer(Shape):
     units: int
     spatial: bool
     parameters: int
+    kernel: list[int] | None = Field(
+        description="(inputs, height, width) of a unit's weights as a picture; null without"
+    )
     activations: bool = Field(description="whether its activations can be asked for")
     maximise: bool = Field(description="whether its units can be maximised")
 
@@ -91,6 +94,7 @@ class Layer(Shape):
 class Layers(Shape):
     model: str
     version: int
+    epochs: list[int] = Field(description="of its training, whose weights the version carries")
     layers: list[Layer]
 
 
@@ -150,6 +154,9 @@ class NearestImage(Shape):
 class PictureScore(Shape):
     """Whether the picture can be believed; null where the version was published without."""
 
+    r: float | None = Field(
+        description="where the activation lies over the test set: 0 its median, 1 its highest"
+    )
     ratio: float | None = Field(description="activation over that of the best test image")
     high_frequency: float | None = Field(
         description="energy above 0.25 cycles a pixel, against the unit's best test images"
@@ -466,6 +473,31 @@ class Examples(Shape):
     height: int
     width: int
     examples: list[Example]
+
+
+class DrivingImage(TestImage):
+    activation: float
+
+
+class EvolutionStage(Shape):
+    epoch: int | None = Field(description="0 is before the first step; null is as published")
+    likeness: float | None = Field(
+        description="cosine of its weights with the published; null for a layer without weights"
+    )
+    mean: float
+    highest: float
+    class_means: list[float | None] = Field(description="null for a class without images")
+    top: list[DrivingImage]
+
+
+class Evolution(Shape):
+    model: str
+    version: int
+    layer: str
+    unit: int
+    labels: list[str]
+    images: int
+    stages: list[EvolutionStage]
 
 
 class Answered(SeenInput):

@@ -103,6 +103,7 @@ def results(
             dataset_max=image.dataset_max,
             dead=image.dead,
             score=ResultScore(
+                r=_finite(found.r),
                 ratio=_finite(found.ratio),
                 high_frequency=_finite(found.high_frequency),
                 total_variation=_finite(found.total_variation),

@@ -65,6 +65,7 @@ class Nearest(Frozen):
 class ResultScore(Frozen):
     """As ``visualise.score``."""
 
+    r: float | None = None
     ratio: float | None = None
     high_frequency: float | None = None
     total_variation: float | None = None

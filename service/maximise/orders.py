@@ -1,6 +1,7 @@
 """What is asked for -> the order of a job, whose id is the digest of all that matters."""
 
 from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import NotFound
 from glyphscope.visualise import MaximisationRequest, digest, resolve
 from service.maximise.jobs import Order
 
@@ -30,6 +31,8 @@ class Orders:
 def _order(checkpoint: Checkpoint, asked: MaximisationRequest) -> Order:
     manifest = checkpoint.manifest
     request = resolve(checkpoint.network, asked)
+    if asked.epoch is not None and asked.epoch not in checkpoint.snapshots:
+        raise NotFound(f"epoch of {manifest.ref}", asked.epoch, list(checkpoint.snapshots))
     return Order(
         id=digest(manifest, request),
         model=manifest.name,

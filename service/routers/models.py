@@ -4,7 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from glyphscope.networks import LayerInfo
+from glyphscope.filters import kernel_shape
+from glyphscope.networks import LayerInfo, Network
 from service.document import openapi
 from service.document.openapi import ModelName
 from service.formats.answers import freshness, read
@@ -42,7 +43,8 @@ async def layers(request: Request, model: ModelName) -> Response:
         {
             "model": checkpoint.manifest.name,
             "version": checkpoint.manifest.version,
-            "layers": [_layer(layer) for layer in checkpoint.network.layers],
+            "epochs": list(checkpoint.snapshots),
+            "layers": [_layer(checkpoint.network, layer) for layer in checkpoint.network.layers],
         },
         freshness(model),
     )
@@ -70,7 +72,7 @@ def _model(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _layer(layer: LayerInfo) -> dict[str, Any]:
+def _layer(network: Network, layer: LayerInfo) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": layer.kind,
@@ -78,6 +80,7 @@ def _layer(layer: LayerInfo) -> dict[str, Any]:
         "units": layer.units,
         "spatial": layer.spatial,
         "parameters": layer.parameters,
+        "kernel": kernel_shape(network, layer.name),
         "activations": can_hear(layer),
         "maximise": can_maximise(layer),
     }

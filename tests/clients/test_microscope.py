@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import torch as tensors
 from typer.testing import CliRunner, Result
 
 from clients import Client
@@ -17,8 +18,9 @@ from clients.errors import NotFound
 from glyphscope import checkpoint
 from glyphscope.attribution import METHODS, attribute
 from glyphscope.catalogue import network_spec
-from glyphscope.manifest import Manifest
+from glyphscope.manifest import SNAPSHOTS, Manifest
 from glyphscope.networks import build
+from glyphscope.snapshots import pack
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from tests.service import testset
@@ -41,7 +43,9 @@ def _write(folder: Path, version: int) -> Manifest:
         input=INPUT,
         labels=LabelSet(names=tuple("0123456789")),
     )
-    return checkpoint.write(folder, manifest, build(SPEC), testset.files(SPEC, 0, INPUT))
+    epochs = {epoch: build(SPEC, seed=epoch + 7).state_dict() for epoch in (0, 2)}
+    files = {SNAPSHOTS: tensors.save(pack(epochs)), **testset.files(SPEC, 0, INPUT)}
+    return checkpoint.write(folder, manifest, build(SPEC), files)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,9 @@ def test_what_a_version_tells_of_itself(scope: Client) -> None:
     assert len(scope.embedding("mnist").x) == testset.IMAGES
     [place] = scope.place("mnist", images=[scope.test_image("mnist", 5)])
     assert place.neighbours[0].index == 5
+    evolved = scope.evolution("mnist", "act2", 3)
+    assert [stage.epoch for stage in evolved.stages] == [0, 2, None]
+    assert evolved.stages[-1].highest == pytest.approx(examples[0].activation, rel=1e-4)
     compared = scope.compare("mnist", "mnist@1", ["act2"])
     assert (compared.agreement, [one.first for one in compared.layers]) == (1, ["act2"])
     with pytest.raises(NotFound, match="unknown unit of layer act2"):
@@ -129,12 +136,22 @@ def test_the_commands_write_pictures(run: Any, image: Path, tmp_path: Path) -> N
         out.unlink()
 
 
+def test_a_unit_is_drawn_at_each_epoch(run: Any, tmp_path: Path) -> None:
+    result = run("evolution", "mnist", "conv2", 3, "--out", tmp_path / "way", "--scale", 2)
+    assert result.exit_code == 0, result.stderr
+    found = sorted((tmp_path / "way").iterdir())
+    names = ["epoch-0000", "epoch-0002", "published"]
+    assert [path.name for path in found] == [f"mnist-conv2-3-{name}.png" for name in names]
+    assert len({path.read_bytes() for path in found}) == 3
+
+
 def test_the_commands_show_tables(run: Any, image: Path) -> None:
     for arguments, words in (
         (["attribute", "mnist", image, "--target", "7"], "strongest for at"),
         (["methods", "mnist"], "integrated-gradients"),
         (["units", "mnist", "act2"], "median"),
         (["examples", "mnist", "act2", 3], "columns"),
+        (["evolution", "mnist", "conv2", 3], "published"),
         (["place", "mnist", image], "nearest test images"),
         (["compare", "mnist", "mnist@1"], "the same answer to 100.0%"),
     ):

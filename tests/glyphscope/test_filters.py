@@ -4,7 +4,14 @@ import torch
 
 from glyphscope.catalogue import network_spec
 from glyphscope.errors import InvalidInput
-from glyphscope.filters import default_view, first_layer, kernels, tiles
+from glyphscope.filters import (
+    default_view,
+    first_layer,
+    kernel_shape,
+    kernels,
+    tiles,
+    with_kernels,
+)
 from glyphscope.networks import build
 
 
@@ -71,3 +78,14 @@ def test_a_layer_without_weights_is_refused() -> None:
         kernels(network, "act1")
     with pytest.raises(InvalidInput, match="no kernels"):
         kernels(build(network_spec("residual-small", (1, 28, 28), 10)), "norm1")
+
+
+@pytest.mark.parametrize("name", ["card-cnn", "linear"])
+def test_the_shape_of_kernels_is_told_without_them(name: str) -> None:
+    network = build(network_spec(name, (1, 28, 28), 10))
+    for layer in network.layers:
+        told = kernel_shape(network, layer.name)
+        if layer.name in with_kernels(network):
+            assert told == kernels(network, layer.name).shape[1:]
+        else:
+            assert told is None

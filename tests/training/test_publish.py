@@ -10,7 +10,8 @@ import torch
 from glyphscope import checkpoint
 from glyphscope.errors import Conflict, InvalidInput
 from glyphscope.store import Store
-from training import evaluate, experiment, recipe
+from glyphscope.visualise.prior import Mixture, prior
+from training import evaluate, experiment, priors, recipe
 from training.publish import public_name, publish
 from training.republish import republish
 from training.run import Run
@@ -72,14 +73,13 @@ def test_the_network_says_nothing_of_the_machine_that_exported_it(published: Pat
     assert b"stack_trace" not in data
 
 
-def test_snapshots_stay_with_the_run(published: Path, colour_run: Run) -> None:
-    assert len(colour_run.snapshots()) == 4
+def test_what_a_version_consists_of(published: Path) -> None:
     files = set(checkpoint.read_manifest(published).files)
     assert files == {
         "model.safetensors", "first_layer.safetensors", "model.onnx",
         "history.json", "examples.safetensors", "MODEL_CARD.md", "example_images.png",
         "example_images.safetensors", "statistics.safetensors", "embedding.safetensors",
-        "confusions.safetensors",
+        "confusions.safetensors", "snapshots.safetensors", "prior.safetensors",
     }  # fmt: skip
     assert {path.name for path in published.iterdir()} == {*files, "manifest.json"}
 
@@ -103,6 +103,36 @@ def test_a_version_tells_and_shows_its_test_set_by_itself(published: Path, colou
     unit = found.statistics.unit("logits", 1)
     assert unit is not None
     assert unit.highest == found.examples.maximum("logits", 1)
+
+
+def test_a_version_carries_its_snapshots(published: Path, colour_run: Run) -> None:
+    carried = checkpoint.load(published).snapshots
+    kept = colour_run.snapshots()
+    assert list(carried) == [*kept] == [0, 1, 2, 3]
+    for epoch in kept:
+        for name, value in kept[epoch].items():
+            torch.testing.assert_close(carried[epoch][name].float(), value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_version_of_own_data_carries_a_prior_of_its_training_images(
+    published: Path, colours: Path
+) -> None:
+    found = prior(checkpoint.load(published))
+    assert isinstance(found, Mixture)
+    with np.load(colours) as data:
+        pixels = data["x_train"].transpose(0, 3, 1, 2).reshape(90, -1) / 255
+    # One cloud, for few images: its mean is that of the images trained on, two thirds of these.
+    np.testing.assert_allclose(found.means[0].numpy(), pixels.mean(0), atol=0.1)
+    assert found.sample().shape[1:] == (3, 16, 16)
+
+
+def test_shipped_data_has_the_librarys_prior_and_few_or_large_images_have_none() -> None:
+    images = torch.randint(0, 256, (60, 1, 28, 28), dtype=torch.uint8)
+    assert priors.own("npz:letters.npz", images, 10)
+    assert priors.own("mnist", images, 10) == {}
+    assert priors.own("npz:letters.npz", images[:20], 10) == {}
+    large = torch.zeros(60, 1, 80, 80, dtype=torch.uint8)
+    assert priors.own("npz:letters.npz", large, 10) == {}
 
 
 def test_the_onnx_file_knows_labels_and_normalisation(published: Path) -> None:
@@ -168,11 +198,30 @@ def test_a_version_is_published_again_with_the_same_network(
     assert after.manifest.digest == before.manifest.digest
     assert after.manifest.metrics == before.manifest.metrics
     assert after.manifest.calibration == before.manifest.calibration
-    assert set(after.manifest.files) == set(before.manifest.files)
-    for name in ("statistics.safetensors", "examples.safetensors", "confusions.safetensors"):
+    # Its prior is fitted anew; a training that is over leaves no snapshots.
+    assert {*before.manifest.files} - {*after.manifest.files} == {"snapshots.safetensors"}
+    for name in (
+        "prior.safetensors",
+        "statistics.safetensors",
+        "examples.safetensors",
+        "confusions.safetensors",
+    ):
         assert (store.path(store.resolve("colours")) / name).read_bytes() == (
             published / name
         ).read_bytes(), name
+
+
+def test_published_again_it_keeps_its_snapshots(
+    published: Path, colours: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    shutil.copytree(published, tmp_path / "colours" / "1")
+    manifest = json.loads((published / "manifest.json").read_text())
+    manifest["training"]["recipe"]["dataset"] = f"npz:{colours}"
+    (tmp_path / "colours/1/manifest.json").write_text(json.dumps(manifest))
+    republish("colours@1", store, colours.parent, None, "production")
+    name = "snapshots.safetensors"
+    assert (tmp_path / "colours/2" / name).read_bytes() == (published / name).read_bytes()
 
 
 def test_what_was_not_trained_here_is_not_published_again(

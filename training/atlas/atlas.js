@@ -118,7 +118,7 @@ function openUnit(layer, i) {
     h("p.quiet", {}, `Unit ${i} of ${layer.units.length} in ${layer.name}`),
     unit.dead ? h("p.note", {}, "Dead: it answers the same to every image of the test set, so there is nothing to draw.") : null,
     h("div.hero", {}, unit.dead ? null : h("figure", {}, drawn(layer, i, ".main"), h("figcaption", {}, `drawn, answers ${number(unit.answer)}`)), filter(layer, i)),
-    best(layer, unit), numbers(unit), byClass(unit), twinsOf(layer, i)].filter(Boolean));
+    best(layer, unit), past(layer, i), numbers(unit), byClass(unit), twinsOf(layer, i)].filter(Boolean));
   panel.hidden = false;
   document.body.classList.add("open");
   panel.scrollTop = 0;
@@ -141,6 +141,17 @@ function best(layer, unit) {
   if (!figures.length || unit.dead) return null;
   const boxed = layer.field && fieldBox(layer, unit.top[0][2], unit.top[0][3]);
   return h("section.part", {}, h("h3", {}, boxed ? "Test images that drive it most, and where" : "Test images that drive it most"), h("div.nine", {}, figures));
+}
+
+/* Over the epochs of the training: drawn above, the test image that drove it most below */
+function past(layer, i) {
+  if (!atlas.stages.length) return null;
+  const kept = layer.units[i];
+  const then = atlas.stages.map((stage, k) => [`epoch ${stage.epoch}`, `then-${k}-${layerNumber.get(layer.name)}`, stage.answers[layer.name][i], stage.best[layer.name]?.[i]]);
+  const now = ["published", `drawn-${layerNumber.get(layer.name)}`, kept.answer, kept.top[0]];
+  return h("section.part", {}, h("h3", {}, "How it came to be"), h("p.quiet", {}, "Drawn at epochs of its training; below, the test image that drove it most then."),
+    h("div.past", {}, [...then, now].map(([when, sheet, answer, top]) =>
+      h("figure", {}, picture(sheet, i, `${unitName(layer, i)}, ${when}`), top ? photo(top[0]) : null, h("figcaption", {}, when, h("br"), number(answer))))));
 }
 
 function numbers(unit) {

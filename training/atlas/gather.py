@@ -21,6 +21,7 @@ from glyphscope.networks import FUNCTIONS, LayerInfo, Network
 from glyphscope.picture import Pixels
 from glyphscope.receptive_field import ReceptiveField, receptive_fields
 from glyphscope.visualise import MaximisationRequest, UnitImage, maximise
+from training.atlas import stages as past
 
 ALL = "all"
 
@@ -32,6 +33,12 @@ MOST_UNITS = 20_000
 
 MISLED = 6
 """Units shown with a cell of the confusion matrix."""
+
+STAGES = 4
+"""Epochs drawn besides the finished network, unless another number is asked for."""
+
+Drawn = dict[str, list[UnitImage]]
+"""By layer."""
 
 Progress = Callable[[str, int, int], None]
 """What is being drawn, units done, of how many."""
@@ -73,18 +80,27 @@ def gather(
     steps: int | None = None,
     preset: str = "default",
     seed: int = 0,
+    stages: int = STAGES,
     progress: Progress = lambda layer, done, units: None,
 ) -> Atlas:
     """Draws every unit of ``layers``, and of the logits in any case. ``steps``: None is the
-    preset's own number."""
+    preset's own number. ``stages``: epochs at most, of a version that carries snapshots, at which
+    each is drawn as well."""
     last = checkpoint.network.layers[-1]
     wanted = [*layers] if last in layers else [*layers, last]
-    total, done = sum(layer.units for layer in wanted), 0
-    drawn: dict[str, list[UnitImage]] = {}
-    for layer in wanted:
-        request = MaximisationRequest(layer=layer.name, preset=preset, steps=steps, seed=seed)
-        drawn[layer.name] = _drawn(checkpoint, request, layer, done, total, progress)
-        done += layer.units
+    epochs = past.epochs(checkpoint, stages)
+    total, done = sum(layer.units for layer in wanted) * (1 + len(epochs)), 0
+    pictures: dict[int | None, Drawn] = {}
+    for epoch in (None, *epochs):
+        pictures[epoch] = {}
+        for layer in wanted:
+            request = MaximisationRequest(
+                layer=layer.name, preset=preset, steps=steps, seed=seed, epoch=epoch
+            )
+            found = _drawn(checkpoint, request, layer, done, total, progress)
+            pictures[epoch][layer.name] = found
+            done += layer.units
+    drawn = pictures[None]
     fields = receptive_fields(checkpoint.network)
     facts = {
         "model": _model(checkpoint),
@@ -94,9 +110,15 @@ def gather(
         "map": _map(checkpoint),
         "cells": _cells(checkpoint, {layer.name for layer in wanted}),
         "filters": _filtered(checkpoint.network),
+        "stages": [_stage(checkpoint, epoch, pictures[epoch]) for epoch in epochs],
         "made": {"steps": steps, "preset": preset, "seed": seed},
     }
     sheets = {f"drawn-{i}": _stack(drawn[layer.name]) for i, layer in enumerate(wanted)}
+    sheets |= {
+        f"then-{k}-{i}": _stack(pictures[epoch][layer.name])
+        for k, epoch in enumerate(epochs)
+        for i, layer in enumerate(wanted)
+    }
     return Atlas(facts, {**sheets, **_filters(checkpoint), **_photo_sheet(checkpoint)})
 
 
@@ -112,6 +134,19 @@ def _drawn(
         progress(layer.name, done + layer.units * step // steps, total)
 
     return maximise(checkpoint, request, progress=told)
+
+
+def _stage(checkpoint: Checkpoint, epoch: int, drawn: Drawn) -> dict[str, Any]:
+    """By layer, of each unit: what it answered to its picture then, and the test image that drove
+    it most then."""
+    best = past.best_images(checkpoint, epoch, [*drawn])
+    return {
+        "epoch": epoch,
+        "answers": {
+            name: [_short(one.activation) for one in units] for name, units in drawn.items()
+        },
+        "best": {name: [[i, _short(value)] for i, value in units] for name, units in best.items()},
+    }
 
 
 def _stack(drawn: Sequence[UnitImage]) -> Pixels:
@@ -138,7 +173,7 @@ def _model(checkpoint: Checkpoint) -> dict[str, Any]:
 def _layer(
     checkpoint: Checkpoint,
     layer: LayerInfo,
-    drawn: dict[str, list[UnitImage]],
+    drawn: Drawn,
     field: ReceptiveField,
 ) -> dict[str, Any]:
     statistics = checkpoint.statistics

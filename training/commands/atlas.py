@@ -30,6 +30,10 @@ def atlas(
     steps: Annotated[int, typer.Option(min=1, max=4096, help="Of each unit's picture.")] = 64,
     preset: Annotated[str, typer.Option(help="How units are drawn.")] = "default",
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    stages: Annotated[
+        int,
+        typer.Option(min=0, max=12, help="Epochs to draw as well, where it carries snapshots."),
+    ] = gather.STAGES,
     device_name: Device = "auto",
     store: StoreFolder = Path("checkpoints"),
     data_root: Data = None,
@@ -54,7 +58,7 @@ def atlas(
             progress.update(task, description=f"drawing {layer}", completed=done, total=units)
 
         gathered = gather.gather(
-            found, wanted, steps=steps, preset=preset, seed=seed, progress=told
+            found, wanted, steps=steps, preset=preset, seed=seed, stages=stages, progress=told
         )
     page.write(gathered, path)
     units = sum(layer.units for layer in wanted)

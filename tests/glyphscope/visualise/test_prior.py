@@ -1,11 +1,14 @@
 """The prior: its arithmetic against plain Gaussians, its images, its file, its fallback."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from glyphscope.checkpoint import Checkpoint
+from glyphscope.errors import BrokenCheckpoint
 from glyphscope.spec import InputSpec
 from glyphscope.visualise.mixture import fit
 from glyphscope.visualise.prior import SIGMA, Mixture, Waves, fitted, packed, prior, unpacked
@@ -116,11 +119,33 @@ def test_shipped_priors_draw_images_in_range_and_take_noise_out(name: str) -> No
     assert left < 0.8 * SIGMA
 
 
-def test_other_data_has_the_prior_of_its_waves() -> None:
+def test_a_versions_own_prior_comes_before_that_of_its_preprocessing(
+    checkpoint: Checkpoint,
+) -> None:
+    assert isinstance(shipped := prior(checkpoint), Mixture)
+    generator = torch.Generator().manual_seed(9)
+    own = packed(fit(torch.rand(60, 1, 28, 28, generator=generator), clouds=2, rank=3))
+    found = prior(replace(checkpoint, prior=own))
+    assert isinstance(found, Mixture)
+    assert found.axes.shape == (2, 3, 784)
+    assert found.means.shape != shipped.means.shape
+
+
+@pytest.mark.parametrize("broken", ["field", "size"])
+def test_a_prior_that_does_not_fit_is_refused(checkpoint: Checkpoint, broken: str) -> None:
+    own = packed(mixture())
+    if broken == "field":
+        del own["noise"]
+    with pytest.raises(BrokenCheckpoint, match=r"prior\.safetensors does not hold"):
+        prior(replace(checkpoint, prior=own))
+
+
+def test_other_data_has_the_prior_of_its_waves(checkpoint: Checkpoint) -> None:
     spec = InputSpec(
         channels=3, height=32, width=40, preprocessing="picture", mean=(0.4,) * 3, std=(0.2,) * 3
     )
-    found = prior(spec, CPU)
+    manifest = checkpoint.manifest.model_copy(update={"input": spec})
+    found = prior(replace(checkpoint, manifest=manifest))
     assert isinstance(found, Waves)
     assert found.sample() is None
     flat = torch.full((1, 3, 32, 40), 0.4)

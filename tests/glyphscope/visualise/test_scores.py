@@ -34,7 +34,8 @@ def known(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> Checkpoint
     values = {
         **plain,
         "dead": torch.zeros(units, dtype=torch.bool),
-        "quantiles": torch.zeros(units, len(QUANTILES)),
+        "highest": 2 + torch.arange(units) / 10,
+        "quantiles": 1 + torch.zeros(units, len(QUANTILES)),
         "class_mean": torch.zeros(units, 10),
         "top_high_frequency": torch.arange(units) + 0.5,
         "top_total_variation": torch.arange(units) + 0.25,
@@ -72,6 +73,13 @@ def test_a_sum_has_no_best_images(known: Checkpoint) -> None:
         known, asked(known, objective=objective, units="all"), [picture(0, 0, best=None)]
     )
     assert found == Score()
+
+
+def test_r_is_0_at_the_median_and_1_at_the_highest(known: Checkpoint) -> None:
+    for unit in (0, 5):
+        [found] = score(known, asked(known), [picture(unit, 0)])
+        # the picture's is 3, the median 1, the highest 2 + unit / 10
+        assert found.r == pytest.approx((3 - 1) / (1 + unit / 10))
 
 
 def test_dead_or_unknown_is_none(known: Checkpoint, checkpoint: Checkpoint) -> None:

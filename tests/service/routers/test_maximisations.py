@@ -397,6 +397,8 @@ async def test_a_score_stands_beside_each_picture(
     for result, expected in zip(done.results, score(checkpoint, request, flat), strict=True):
         found = result.score
         assert found.ratio == expected.ratio
+        assert found.r == pytest.approx(expected.r)
+        assert found.r is not None
         assert found.high_frequency == pytest.approx(expected.high_frequency)
         assert found.total_variation == pytest.approx(expected.total_variation)
         assert expected.nearest is not None

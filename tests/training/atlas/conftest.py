@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import torch as tensors
 
 from glyphscope import checkpoint
 from glyphscope.catalogue import network_spec
 from glyphscope.checkpoint import Checkpoint
-from glyphscope.manifest import Calibration, Manifest
+from glyphscope.manifest import SNAPSHOTS, Calibration, Manifest
 from glyphscope.networks import build
+from glyphscope.snapshots import pack
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from training import test_files
@@ -48,10 +50,13 @@ def case(tmp_path_factory: pytest.TempPathFactory, sample: dict[str, np.ndarray]
     files = test_files.collect(network, draft.input, split, Calibration())
     store = Store(tmp_path_factory.mktemp("store"))
 
+    epochs = {n: build(network.spec, seed=n + 1).state_dict() for n in (0, 1, 2, 5)}
+    files |= {"history.json": b"[]", SNAPSHOTS: tensors.save(pack(epochs))}
+
     def write(folder: Path, version: int) -> Manifest:
-        return checkpoint.write(folder, draft, network, {**files, "history.json": b"[]"})
+        return checkpoint.write(folder, draft, network, files)
 
     store.publish("tiny", write)
     found = checkpoint.load(store.path(store.resolve("tiny")))
-    atlas = gather(found, chosen_layers(found), steps=2)
+    atlas = gather(found, chosen_layers(found), steps=2, stages=3)
     return Case(found, images, atlas, store)

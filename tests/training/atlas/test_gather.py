@@ -6,6 +6,7 @@ from glyphscope.activations import activations
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput, NotFound
 from glyphscope.preprocess import to_tensor
+from glyphscope.snapshots import at
 from glyphscope.visualise import MaximisationRequest, maximise
 from tests.training.atlas.conftest import Case
 from training.atlas import gather
@@ -44,6 +45,21 @@ def test_pictures_are_the_units_own(case: Case) -> None:
     assert case.atlas.facts["layers"][1]["units"][3]["answer"] == pytest.approx(
         drawn.activation, rel=1e-3
     )
+
+
+def test_units_are_shown_as_they_were(case: Case) -> None:
+    stages = case.atlas.facts["stages"]
+    assert [stage["epoch"] for stage in stages] == [0, 1, 5]
+    then = at(case.checkpoint, 5)
+    request = MaximisationRequest(layer="act2", units=(3,), steps=2)
+    [drawn] = maximise(then, request)
+    np.testing.assert_array_equal(case.atlas.sheets["then-2-1"][3], drawn.pixels)
+    assert stages[2]["answers"]["act2"][3] == pytest.approx(drawn.activation, rel=1e-3)
+    x = to_tensor(case.images, case.checkpoint.manifest.input)
+    values = activations(then.network, x, ["act2"])["act2"].flatten(2).amax(2)
+    for unit, (index, value) in enumerate(stages[2]["best"]["act2"]):
+        assert value == pytest.approx(float(values[:, unit].max()), rel=1e-3)
+        assert value == pytest.approx(float(values[index, unit]), rel=1e-3)
 
 
 def test_dead_units_filters_and_cells(case: Case) -> None:
