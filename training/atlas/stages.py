@@ -14,9 +14,6 @@ from glyphscope.examples import strongest
 from glyphscope.preprocess import to_tensor
 from glyphscope.snapshots import at, chosen
 
-LOOKED_AT = 1024
-"""Of the test images that a version carries: enough to tell what a unit liked."""
-
 _BATCH = 256
 
 
@@ -27,20 +24,20 @@ def epochs(checkpoint: Checkpoint, most: int) -> list[int]:
 def best_images(
     checkpoint: Checkpoint, epoch: int, layers: Sequence[str]
 ) -> dict[str, list[tuple[int, float]]]:
-    """Of ``layers``, each unit's (index, activation) at ``epoch``."""
+    """Of ``layers``, each unit's (index, activation) at ``epoch``, over all that the version
+    carries."""
     images = checkpoint.images
     if not len(images):
         return {}
-    places = torch.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).round().long()
     then = at(checkpoint, epoch)
     found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
     with torch.inference_mode(), listen(then.network, layers) as heard:
-        for rows in places.split(_BATCH):
-            pixels = images.pixels[rows.numpy()]
+        for start in range(0, len(images), _BATCH):
+            pixels = images.pixels[start : start + _BATCH]
             then.network(to_tensor(pixels, then.manifest.input, then.device))
             for layer in layers:
                 found[layer].append(strongest(heard[layer]).cpu())
-    indices = images.values["indices"][places].tolist()
+    indices = images.values["indices"].tolist()
     return {layer: list(_best(torch.cat(parts), indices)) for layer, parts in found.items()}
 
 
