@@ -146,7 +146,8 @@ def _publish_some(root: Path, count: int) -> None:
 
 
 def test_writers_in_several_processes_never_share_a_version(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # which imports PyTorch once for all
+    context.set_forkserver_preload(["glyphscope.checkpoint"])
     workers = [context.Process(target=_publish_some, args=(store.root, 10)) for _ in range(3)]
     for worker in workers:
         worker.start()

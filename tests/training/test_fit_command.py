@@ -64,7 +64,9 @@ def program(tmp_path: Path, data_root: Path) -> Iterator[Program]:
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_run_that_resume_ends(program: Program, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_resume_ends(
+    program: Program, invoke: "Invoke", tmp_path: Path
+) -> None:
     changes = ["--set=fit.epochs=4000", "--set=schedule.name=constant"]
     process = program(*changes)
     assert process.stdout
@@ -82,10 +84,9 @@ def test_ctrl_c_leaves_a_run_that_resume_ends(program: Program, tmp_path: Path) 
     folder, done = tmp_path / said[1], int(said[2])
     assert len(json.loads((folder / "history.json").read_text())) == done
 
-    again = program("--resume", f"--set=fit.epochs={done + 1}", *changes[1:])
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
-    assert f"epoch {done + 1:>3}/{done + 1}   loss" in out
+    again = invoke("--resume", f"--set=fit.epochs={done + 1}", *changes[1:])
+    assert again.exit_code == 0, again.output
+    assert f"epoch {done + 1:>3}/{done + 1}   loss" in again.stdout
     assert len(json.loads((folder / "history.json").read_text())) == done + 1
 
 
