@@ -24,6 +24,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Files that start with a wait for other processes or a network, or hold the longest tests.
 _FIRST = ("container", "slow", "browser")
 
+# Files that ask one and the same server, which each of pytest-xdist's processes would start anew.
+_TOGETHER = {
+    f"tests/{folder}/test_{name}.py": folder
+    for folder, names in {
+        "clients": ("cli", "client", "events"),
+        "e2e": ("layers", "modules", "pad", "unit"),
+    }.items()
+    for name in names
+}
+
 # Two processes import torch first, on a machine that may be busy with other things.
 _START_SECONDS = 120.0
 
@@ -53,6 +63,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         first[item.path] = min(first[item.path], rank(item))
     items.sort(key=lambda item: first[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays in one process, as do all of ``_TOGETHER``."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByServer(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path: str = super()._split_scope(nodeid)
+            return _TOGETHER.get(path, path)
+
+    return ByServer(config, log)
 
 
 @pytest.fixture(scope="session")
