@@ -16,7 +16,7 @@ from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from tests.e2e.chromium import Page, expect
 from tests.e2e.pen import Strokes, draw
-from tests.e2e.traffic import requests, strokes_of
+from tests.e2e.traffic import requests, settled, strokes_of
 from tests.service import testset
 
 pytestmark = pytest.mark.browser
@@ -209,4 +209,5 @@ def test_no_view_is_wider_than_a_phone(
     page.evaluate("view => { location.hash = `#mnist/${view}`; }", view)
     expect(page.locator(f"#view-{view}")).to_be_visible()
     draw(page, handwriting["3"])
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    settled(page)
+    page.wait_for_function("document.documentElement.scrollWidth === 360")

@@ -19,7 +19,8 @@ from service.processes.lifecycle import Lifecycle
 from service.processes.server import Server
 
 PATIENCE = 240.0
-SOON = 0.2
+# What has to come in time here comes at once; longer than a busy machine keeps a thread waiting.
+SOON = 0.5
 NEVER = 3600.0
 
 HEAD = b"POST /slow HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
@@ -136,7 +137,7 @@ def test_headers_that_do_not_come_are_answered_408(start: Start, sent: bytes) ->
         head, _, body = rest(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408")
     assert b"Connection: close" in head
-    assert json.loads(body)["detail"] == "the headers did not come within 0.2 s"
+    assert json.loads(body)["detail"] == f"the headers did not come within {SOON:g} s"
 
 
 def test_headers_that_trickle_do_not_put_it_off(start: Start) -> None:
@@ -145,9 +146,11 @@ def test_headers_that_trickle_do_not_put_it_off(start: Start) -> None:
         found = b""
         connection.settimeout(0.02)
         while not found:
-            with contextlib.suppress(TimeoutError, ConnectionError):
+            with contextlib.suppress(ConnectionError):  # closed, with the answer still to be read
                 connection.sendall(b"X-Slow: yes\r\n")
+            with contextlib.suppress(TimeoutError):
                 found = connection.recv(65536)
+                assert found, "closed without an answer"
     assert found.startswith(b"HTTP/1.1 408")
 
 
