@@ -14,19 +14,24 @@
 # Every dependency has wheels for 3.12, and slim has the C++ runtime that they need and no compiler.
 ARG PYTHON_IMAGE=python:3.12-slim
 
+# The list of dependencies on its own, so that no other change leads to another large layer.
+FROM ${PYTHON_IMAGE} AS requirements
+WORKDIR /src
+COPY pyproject.toml ./
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+e = p['optional-dependencies']; print(*p['dependencies'], *e['redis'], *e['otel'], sep='\n')" \
+ > requirements.txt
+
 FROM ${PYTHON_IMAGE} AS dependencies
 ARG TORCH_INDEX=""
-RUN python -m venv /opt/glyphscope
-WORKDIR /src
-# Only the list of dependencies, so that a change of the sources leaves this layer alone.
-COPY pyproject.toml ./
+COPY --from=requirements /src/requirements.txt /opt/glyphscope/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-e = p['optional-dependencies']; print(*p['dependencies'], *e['redis'], *e['otel'], sep='\n')" > requirements.txt \
+    python -m venv /opt/glyphscope \
  && /opt/glyphscope/bin/pip install --disable-pip-version-check \
-      ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} -r requirements.txt
+      ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} -r /opt/glyphscope/requirements.txt
 
 FROM dependencies AS application
+WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY glyphscope glyphscope
 COPY training training
@@ -36,14 +41,14 @@ COPY checkpoints checkpoints
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/glyphscope/bin/pip install --disable-pip-version-check --no-deps --prefix /application .
 
-FROM ${PYTHON_IMAGE} AS runtime
+# On top of the dependencies as they are: to copy that layer into a bare image would write, read
+# and hash a gigabyte once more.
+FROM dependencies AS runtime
 # A fixed number, so that volumes and Kubernetes' runAsUser can name it.
 RUN groupadd --gid 10001 glyphscope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/glyphscope \
       --shell /usr/sbin/nologin glyphscope \
  && install -d -o 10001 -g 10001 /var/lib/glyphscope /srv/checkpoints
-# Two layers: the one of PyTorch, large, stays as it was when only the sources change.
-COPY --from=dependencies /opt/glyphscope /opt/glyphscope
 COPY --from=application /application /opt/glyphscope
 # A new volume mounted here starts with the shipped models.
 COPY --chown=10001:10001 checkpoints /srv/checkpoints
