@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks._serving import bodies
@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
 ROOT = HERE.parents[1]
 
-COMMON = ("onnxruntime>=1.24,<2", "numpy", "pillow")
+ENGINES = {"torch": "torch>=2.11,<2.14", "onnx": "onnxruntime>=1.24,<2"}
+"""What peers run the network in: as their guides have it, or in what this service runs it in."""
 
 PATIENT_RAY = {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0"}
 """All of it starts on one core here."""
@@ -37,6 +38,8 @@ class Contender:
     requirements: Sequence[str] = ()
     batch: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
+    cached: str = ""
+    """Under which name its environment is kept."""
 
     @property
     def many_form(self) -> bodies.Form:
@@ -70,7 +73,7 @@ def limit(name: str, script: str, **environment: str) -> Contender:
 def limits(card: Card) -> list[Contender]:
     return [
         limit("limit-ort", "limit_ort.py"),
-        limit("limit-torch", "limit_torch.py", BENCH_CHECKPOINT=str(card.checkpoint)),
+        limit("limit-torch", "limit_torch.py", BENCH_WEIGHTS=str(card.weights)),
     ]
 
 
@@ -101,27 +104,42 @@ def _mlserver(batch: int) -> Command:
     return command
 
 
-def peers() -> list[Contender]:
+def peers(card: Card, engine: str) -> list[Contender]:
+    common = (ENGINES[engine], "numpy", "pillow")
+    weights = {"BENCH_WEIGHTS": str(card.weights)} if engine == "torch" else {}
+    return [
+        replace(
+            each,
+            requirements=(*each.requirements, *common),
+            environment={**each.environment, **weights},
+            cached=f"{each.family}-{engine}",
+        )
+        for each in _peers()
+    ]
+
+
+def _peers() -> list[Contender]:
+    """Without what runs the network."""
     upload = bodies.upload("file")
     found = [
         Contender("fastapi", _script("fastapi_server.py"), "/predict", upload,
-                  requirements=("fastapi[standard]", *COMMON)),
+                  requirements=("fastapi[standard]",)),
     ]  # fmt: skip
     for batch, label in ((32, "batch 32"), (1, "no batching")):
         found += [
             Contender(f"mosec, {label}", _script("mosec_server.py"), "/inference",
-                      requirements=("mosec", *COMMON), batch=batch),
+                      requirements=("mosec",), batch=batch),
             Contender(f"litserve, {label}", _script("litserve_server.py"), "/predict", upload,
-                      requirements=("litserve", "python-multipart", *COMMON), batch=batch),
+                      requirements=("litserve", "python-multipart"), batch=batch),
             Contender(f"ray, {label}", _script("ray_server.py"), "/",
-                      requirements=("ray[serve]", *COMMON), batch=batch, environment=PATIENT_RAY),
+                      requirements=("ray[serve]",), batch=batch, environment=PATIENT_RAY),
             Contender(f"mlserver, {label}", _mlserver(batch), "/v2/models/card/infer", bodies.oip,
-                      requirements=("mlserver", *COMMON), batch=batch),
+                      requirements=("mlserver",), batch=batch),
         ]  # fmt: skip
     found += [
         Contender("bentoml, adaptive", _bentoml, "/many", bodies.upload("files"), "/one",
-                  upload, requirements=("bentoml", *COMMON), batch=32),
+                  upload, requirements=("bentoml",), batch=32),
         Contender("bentoml, no batching", _bentoml, "/one", upload,
-                  requirements=("bentoml", *COMMON), batch=1),
+                  requirements=("bentoml",), batch=1),
     ]  # fmt: skip
     return found

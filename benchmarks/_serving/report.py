@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Found = Mapping[str, "Measured"]
 
+ENGINES = {"torch": "torch", "onnx": "ONNX Runtime"}
+
 OURS, LIMIT = "glyphscope", "limit-ort"
 BATCH = 256
 
@@ -23,9 +25,10 @@ SLOW_PEERS = ("litserve", "bentoml", "ray", "fastapi")
 SLOW_FACTOR = 3.0
 
 
-def whole(found: Found, rounds: int, seconds: int, *more: str) -> str:
+def whole(found: Found, engine: str, rounds: int, seconds: int, *more: str) -> str:
     head = (
-        f"Median of {rounds} rounds of {seconds} s (range). Requests a second; images a second "
+        f"Peers run the network in {ENGINES[engine]}. Median of {rounds} rounds of {seconds} s "
+        "(range). Requests a second; images a second "
         "for a batch of 256 (npy; tensor: OIP binary). p99 in ms. Memory in MiB, start in s."
     )
     return "\n\n".join([head, table(found), marks(found), *more])

@@ -34,10 +34,14 @@ class Measured:
     failed: str = ""
 
 
-def run(peers: str, rounds: int, seconds: int) -> None:
+def run(peers: str, engine: str, rounds: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subject = card.make(Path(folder))
-        chosen = [contenders.ours(subject), *contenders.limits(subject), *_chosen(peers)]
+        chosen = [
+            contenders.ours(subject),
+            *contenders.limits(subject),
+            *_chosen(peers, subject, engine),
+        ]
         found = {each.name: Measured() for each in chosen}
         for number in range(rounds):
             for each in chosen:
@@ -47,11 +51,11 @@ def run(peers: str, rounds: int, seconds: int) -> None:
         _say("activation maps, workers")
         maps = _tried(lambda: report.maps(extras.maps(subject, rounds, seconds)))
         workers = _tried(lambda: report.workers(extras.workers(subject, rounds, seconds)))
-    print(report.whole(found, rounds, seconds, maps, workers))
+    print(report.whole(found, engine, rounds, seconds, maps, workers))
 
 
-def _chosen(names: str) -> list[Contender]:
-    known = contenders.peers()
+def _chosen(names: str, subject: card.Card, engine: str) -> list[Contender]:
+    known = contenders.peers(subject, engine)
     families = list(dict.fromkeys(each.family for each in known))
     asked = {"all": families, "none": []}.get(names, names.split(","))
     for name in asked:
@@ -81,7 +85,7 @@ def _round(each: Contender, subject: card.Card, seconds: int, found: Measured) -
 def _binaries(each: Contender) -> Path:
     if not each.requirements:
         return Path(sys.executable).parent
-    return environments.binaries(each.family, each.requirements)
+    return environments.binaries(each.cached, each.requirements)
 
 
 def _check(running: server.Running, subject: card.Card) -> None:
