@@ -8,7 +8,8 @@ A turn takes up to ``TURN`` images. A large request gives a part to each turn an
 so that a small one never waits for all of it. Work that is dropped before its turn is not run.
 
 A turn that will be over soon runs in the event loop: the hop to a thread and back costs more than
-the card's network itself (0.08 ms). All of it belongs to one event loop.
+the card's network itself (0.08 ms). Where a full turn would take too long for that, but ``PIECE``
+images would not, a turn is ``PIECE``. All of it belongs to one event loop.
 """
 
 import asyncio
@@ -177,7 +178,7 @@ class Batcher:
     def _take(self) -> list[Part]:
         parts: list[Part] = []
         unfinished: list[Work] = []
-        room = TURN
+        room = self._room()
         while self._waiting and room:
             work = self._waiting.popleft()
             if work.dropped:
@@ -191,6 +192,11 @@ class Batcher:
                 unfinished.append(work)
         self._waiting.extend(unfinished)
         return parts
+
+    def _room(self) -> int:
+        """Half as many in the event loop are faster than all of them by way of a thread."""
+        expected = self._tempo.expected
+        return PIECE if expected(PIECE) <= INLINE_SECONDS < expected(TURN) else TURN
 
     def _logits(self, parts: list[Part]) -> Logits:
         began = time.perf_counter()

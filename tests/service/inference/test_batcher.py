@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from glyphscope.manifest import Manifest
-from service.inference.batcher import PIECE, TURN, Backlog, Batcher, Work
+from service.inference.batcher import INLINE_SECONDS, PIECE, TURN, Backlog, Batcher, Work
 from service.inference.scores import Scores
+from service.inference.tempo import Tempo
 
 
 class Asked(Work):
@@ -49,6 +50,17 @@ class Echo:
         logits = np.zeros((len(pixels), 10), np.float32)
         logits[:, 0] = pixels[:, 0, 0, 0]
         return logits
+
+
+class Steady(Tempo):
+    """It knows, and learns nothing."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        super().learn(seconds)
+
+    def learn(self, seconds: float) -> None:
+        pass
 
 
 @pytest.fixture
@@ -109,6 +121,37 @@ async def test_a_large_request_holds_up_nobody_for_longer_than_a_turn(
     batcher.submit(small)
     await drained(backlog)
     assert told == ["small", "large"]
+
+
+@pytest.mark.parametrize(
+    ("share", "turns", "by_thread"),
+    [(0.9, [TURN, TURN, 10], 0), (1.5, [PIECE] * 4 + [10], 0), (2.5, [TURN, TURN, 10], 2)],
+    ids=["a turn fits", "a piece fits", "none fits"],
+)
+async def test_who_runs_a_turn(
+    batcher: Batcher,
+    backlog: Backlog,
+    thread: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+    turns: list[int],
+    by_thread: int,
+) -> None:
+    """``share``: how long a full turn takes, of the time that the event loop may be held up."""
+    monkeypatch.setattr(batcher, "_tempo", Steady(share * INLINE_SECONDS / TURN))
+    ran: list[int] = []
+    monkeypatch.setattr(batcher, "_ran", lambda model, images: ran.append(images))
+    submitted: list[object] = []
+    submit = thread.submit
+
+    def count(*work: Any) -> Any:
+        submitted.append(work)
+        return submit(*work)
+
+    monkeypatch.setattr(thread, "submit", count)
+    batcher.submit(Asked(0, TURN * 2 + 10))
+    await drained(backlog)
+    assert (ran, len(submitted)) == (turns, by_thread)
 
 
 async def test_one_that_left_is_not_run(batcher: Batcher, echo: Echo, backlog: Backlog) -> None:
