@@ -130,8 +130,13 @@ def _tree(pid: int) -> list[int]:
 
 def _free_port() -> int:
     """Three in a row, as some take the next ones too."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    while True:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            probe = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = int(probe.getsockname()[1])
+            for more in (1, 2):
+                stack.enter_context(socket.create_server(("127.0.0.1", port + more)))
+            return port
 
 
 def pinned() -> bool:
