@@ -102,6 +102,9 @@ def start(store: Store, publish: Callable[..., Any], tmp_path: Path, wait_for: W
     return start
 
 
+CLIENTS = 4
+
+
 @dataclass
 class Load:
     """Clients that classify without a pause. Each answer must be its version's."""
@@ -115,7 +118,7 @@ class Load:
     end: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
-    def running(self, clients: int = 4) -> Iterator["Load"]:
+    def running(self, clients: int = CLIENTS) -> Iterator["Load"]:
         threads = [threading.Thread(target=self._client, args=(i,)) for i in range(clients)]
         for thread in threads:
             thread.start()
@@ -266,8 +269,10 @@ def test_sigterm_under_load(
             wait_for(lambda: load.versions[1] > 20)
             assert server.stop() == 0
         assert load.wrong == []
-        # Refused once nobody listens; all that was let in is answered.
-        assert set(load.statuses) <= {200, 503, "ConnectError"}
+        # Refused once nobody listens; all that was let in is answered. Who stands in the kernel's
+        # queue while it closes is reset: each client at most once a socket.
+        assert set(load.statuses) <= {200, 503, "ConnectError", "ReadError"}
+        assert load.statuses["ReadError"] <= CLIENTS * workers
         with pytest.raises(httpx.ConnectError):
             httpx.get(server.url)
         assert "Traceback" not in server.log.read_text()
