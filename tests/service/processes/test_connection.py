@@ -180,12 +180,15 @@ def test_a_body_that_does_not_come_ends_the_connection(start: Start) -> None:
     assert running.app.left.wait(PATIENCE)
 
 
-def test_an_answer_that_is_not_read_ends_the_connection(start: Start) -> None:
+def test_an_answer_that_is_not_read_ends_the_connection(
+    start: Start, wait_for: Callable[[Callable[[], Any]], None]
+) -> None:
     running = start(request_seconds=SOON)
+    open_ones = running.server.server_state.connections
     with running.connected() as connection:
+        wait_for(lambda: open_ones)
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
-        while running.server.server_state.connections:
-            threading.Event().wait(0.01)
+        wait_for(lambda: not open_ones)
         assert len(rest(connection)) < 20_000_000
 
 
