@@ -139,6 +139,7 @@ def test_the_drawing_lies_among_its_neighbours(
 def test_a_mistake_leads_to_its_images_and_units(page: Page, client: Client) -> None:
     tab(page, "Mistakes")
     first = page.locator(".worst button").first
+    expect(first.locator("b")).to_have_count(2, timeout=PATIENCE_MS)
     truth, answer = first.locator("b").all_text_contents()
     found = client.confusion("mnist", truth, answer)
     first.click()
@@ -183,7 +184,7 @@ def test_real_examples_lie_beside_a_units_picture(open_pad: Open, client: Client
 
 def test_tabs_are_walked_with_the_arrows(page: Page) -> None:
     page.get_by_role("tab", name="Layers").focus()
-    for key, name in (("ArrowRight", "Explain"), ("End", "Mistakes"), ("ArrowRight", "Layers")):
+    for key, name in (("ArrowRight", "Weights"), ("End", "Compare"), ("ArrowRight", "Layers")):
         page.keyboard.press(key)
         chosen = page.get_by_role("tab", name=name)
         expect(chosen).to_be_focused()
