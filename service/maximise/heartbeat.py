@@ -2,8 +2,9 @@
 
 import os
 import socket
-import time
 from pathlib import Path
+
+from service.processes.ages import ages
 
 ALIVE_SECONDS = 5.0
 _FORGOTTEN_SECONDS = 60.0
@@ -16,7 +17,7 @@ class Heartbeat:
         self._folder = state / "workers"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._file = self._folder / f"{socket.gethostname()}-{os.getpid()}"
-        for file, age in _ages(self._folder):
+        for file, age in ages(self._folder):
             if age > _FORGOTTEN_SECONDS:
                 file.unlink(missing_ok=True)
 
@@ -29,14 +30,4 @@ class Heartbeat:
 
 def workers_alive(state: Path) -> int:
     """How many have been heard of in the last seconds."""
-    return sum(age < ALIVE_SECONDS for _, age in _ages(state / "workers"))
-
-
-def _ages(folder: Path) -> list[tuple[Path, float]]:
-    now, found = time.time(), []
-    for file in folder.glob("*"):
-        try:
-            found.append((file, now - file.stat().st_mtime))
-        except FileNotFoundError:
-            continue
-    return found
+    return sum(age < ALIVE_SECONDS for _, age in ages(state / "workers"))

@@ -8,12 +8,13 @@ Processes on other machines count too where they share the state folder.
 
 import os
 import socket
-import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from service.processes.ages import ages
 
 ALIVE_SECONDS = 5.0
 _FORGOTTEN_SECONDS = 60.0
@@ -40,7 +41,7 @@ class Presence:
     def all(self) -> list[Document]:
         """Oldest process first."""
         found = []
-        for file, age in _ages(self._folder):
+        for file, age in ages(self._folder):
             if age > _FORGOTTEN_SECONDS:
                 file.unlink(missing_ok=True)
             elif age < ALIVE_SECONDS:
@@ -50,16 +51,6 @@ class Presence:
 
     def remove(self) -> None:
         self._file.unlink(missing_ok=True)
-
-
-def _ages(folder: Path) -> list[tuple[Path, float]]:
-    now, found = time.time(), []
-    for file in folder.glob("*"):
-        try:
-            found.append((file, now - file.stat().st_mtime))
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def _read(file: Path) -> list[Document]:
