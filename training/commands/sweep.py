@@ -17,6 +17,7 @@ from rich.table import Table
 
 from glyphscope.errors import InvalidRecipe
 from training import data
+from training.counted import counted
 from training.options import Changes, Data, Device, RecipeName, Runs, console
 from training.sweep import cell as cells
 from training.sweep import run as sweeps
@@ -46,7 +47,12 @@ def sweep(
     ] = 3,
     changes: Changes = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Trainings at a time; else one a core, on a GPU one.")
+        int | None,
+        typer.Option(
+            help="Trainings at a time; else one a core that may be used, at most "
+            f"{sweeps.MOST_JOBS}, and on a GPU one. They share the cores as threads, at most "
+            "OMP_NUM_THREADS each."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the sweep; else a name in --runs.")
@@ -108,7 +114,7 @@ class _Display(cells.Watcher):
     def started(self, finished: int, remaining: int) -> None:
         total = finished + remaining
         console.print(
-            f"sweep [bold]{escape(str(self._where.out))}[/]: {total} trainings, "
+            f"sweep [bold]{escape(str(self._where.out))}[/]: {counted(total, 'training')}, "
             f"{self._where.jobs} at a time\n"
             "A replicate changes the seed; the validation images stay the same.",
             highlight=False,

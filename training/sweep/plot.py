@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from training.counted import counted
 from training.plots import INK, QUIET
 from training.sweep.results import Results, Summary
 
@@ -204,7 +205,7 @@ def _titles(axes: Axes, results: Results) -> None:
     what = f"mean and standard deviation of {results.replicates}" if several else "one"
     each = "trainings each" if several else "training each"
     dots = ", each a small dot" if several else ""
-    epochs = "" if "fit.epochs" in results.factors else f", after {fit.epochs} epochs"
+    epochs = "" if "fit.epochs" in results.factors else f", after {counted(fit.epochs, 'epoch')}"
     axes.set_title(
         f"{results.recipe.name}: accuracy on the validation images",
         loc="left", color=INK, fontsize=12, pad=24,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from glyphscope.errors import InvalidRecipe
 from training import device as devices
 from training.sweep import engine as engines
@@ -14,7 +16,7 @@ from training.sweep.results import Result, Results
 
 ENGINES = ("local", "ray")
 
-_MOST_JOBS = 8
+MOST_JOBS = 8
 """Each worker holds PyTorch and a data set, about half a gigabyte with MNIST."""
 
 
@@ -37,12 +39,13 @@ def default_jobs(device_name: str, cells: int) -> int:
     """A core each; on a GPU one after the other, since they would share its memory."""
     if devices.choose(device_name).type == "cuda":
         return 1
-    return max(1, min(engines.cores(), cells, _MOST_JOBS))
+    return max(1, min(engines.cores(), cells, MOST_JOBS))
 
 
 def place(out: Path, root: Path, device_name: str, jobs: int) -> Place:
-    """The cores of this machine are shared out among the jobs."""
-    threads = max(1, engines.cores() // jobs)
+    """The cores that may be used are shared out among the jobs; a job has no more threads than
+    PyTorch alone would take, which OMP_NUM_THREADS may have lowered."""
+    threads = max(1, min(torch.get_num_threads(), engines.cores() // jobs))
     return Place(out.absolute(), root.absolute(), device_name, jobs, threads)
 
 
