@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
+from training.counted import counted
 from training.measure import BINS, Bin
 from training.pen import Share
 from training.plots import ACCENT, BAR, INK, LINE, QUIET, dress, figure, title
@@ -120,7 +121,7 @@ def writers(shares: Sequence[Share]) -> Figure:
     axes.set_xticks([])
     axes.set_ylim(min(0.8, *accuracies) - 0.05, 1.04)
     axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
-    axes.set_xlabel(f"{len(ordered)} writers, from the worst to the best read")
+    axes.set_xlabel(f"{counted(len(ordered), 'writer')}, from the worst to the best read")
     axes.spines["bottom"].set_color(LINE)
     axes.tick_params(labelcolor=QUIET)
     return made

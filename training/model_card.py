@@ -15,6 +15,7 @@ from glyphscope.errors import Conflict
 from glyphscope.manifest import Manifest, Metrics, Training
 from glyphscope.spec import InputSpec
 from training import data, measure
+from training.counted import counted
 from training.licences import terms
 
 CONFUSED_PAIRS = 5
@@ -129,7 +130,7 @@ def _making(training: Training, manifest: Manifest) -> Iterator[str]:
     commit = f", commit {training.git_commit[:12]}" if training.git_commit else ""
     yield "## How it was made\n"
     yield (
-        f"{training.epochs} epochs, seed {training.seed}, on {training.device}: "
+        f"{counted(training.epochs, 'epoch')}, seed {training.seed}, on {training.device}: "
         f"{training.seconds:,.0f} s of training loop. PyTorch {training.torch_version}{commit}. "
         f"Published {manifest.created[:10]}."
     )

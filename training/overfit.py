@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from glyphscope.errors import InvalidRecipe
+from training.counted import counted
 from training.finite import Diverged
 from training.fit import Trainer
 from training.order import batches
@@ -59,9 +60,9 @@ def overfit(job: Trainer, count: int) -> Iterator[Lesson]:
             return
     assert lesson is not None
     raise NotLearned(
-        f"after {lesson.steps} steps on the same {count} batches the network knows only "
-        f"{lesson.accuracy:.1%} of their images (loss {lesson.loss:.3g}). A sound recipe reaches "
-        "100 %: look at optimiser.learning_rate, at the labels, and at what "
+        f"after {lesson.steps} steps on the same {counted(count, 'batch', 'batches')} the network "
+        f"knows only {lesson.accuracy:.1%} of their images (loss {lesson.loss:.3g}). A sound "
+        "recipe reaches 100 %: look at optimiser.learning_rate, at the labels, and at what "
         "`glyphscope-train doctor` says"
     )
 
@@ -69,7 +70,8 @@ def overfit(job: Trainer, count: int) -> Iterator[Lesson]:
 def _few(job: Trainer, count: int) -> Trainer:
     if not 1 <= count <= job.steps:
         raise InvalidRecipe(
-            f"--overfit-batches {count}: an epoch has {job.steps} batches, so 1 to {job.steps}"
+            f"--overfit-batches {count}: an epoch has {counted(job.steps, 'batch', 'batches')}, "
+            f"so 1 to {job.steps}"
         )
     recipe = job.recipe
     draw = torch.Generator().manual_seed(recipe.seed)

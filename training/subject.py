@@ -19,6 +19,7 @@ from glyphscope.networks import Network, place
 from glyphscope.spec import InputSpec
 from glyphscope.store import Store
 from training import data, experiment, measure
+from training.counted import counted
 from training.data import Split
 from training.fit import evaluate as logits_of
 from training.recipe import Recipe, parse
@@ -148,7 +149,8 @@ def _network(network: Network) -> dict[str, str]:
 
 
 def _making(epochs: int, seconds: float, device: str) -> dict[str, str]:
-    return {"Training": f"{epochs} epochs, {seconds:,.0f} s of training loop on {device}"}
+    done = counted(epochs, "epoch")
+    return {"Training": f"{done}, {seconds:,.0f} s of training loop on {device}"}
 
 
 def _history(folder: Path) -> tuple[Epoch, ...]:

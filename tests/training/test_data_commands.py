@@ -75,5 +75,5 @@ def test_order_shows_a_line_an_order(call: Call, tmp_path: Path) -> None:
     code, out, err = call("order", *[f"--set={change}" for change in small], "--buffer", "50")
     assert code == 0, err
     assert "repeat, shuffle 50, batch" in out
-    assert "one seed each, 500 images sorted by class, 1 epochs" in out
+    assert "one seed each, 500 images sorted by class, 1 epoch;" in out
     assert (tmp_path / "runs/order-order/order.png").is_file()

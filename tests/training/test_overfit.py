@@ -29,7 +29,7 @@ def test_labels_by_chance_can_be_learned_and_the_same_images_of_two_classes_cann
     assert list(overfit(job, 1))[-1].learned
 
     job.train.images.zero_()
-    with pytest.raises(NotLearned, match=r"600 steps on the same 1 batches .* knows only"):
+    with pytest.raises(NotLearned, match=r"600 steps on the same 1 batch .* knows only"):
         list(overfit(job, 1))
 
 

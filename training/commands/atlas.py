@@ -14,6 +14,7 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.store import Store
 from training import data, device, test_files
 from training.atlas import gather, page
+from training.counted import counted
 from training.options import Data, Device, StoreFolder, console
 
 
@@ -64,7 +65,8 @@ def atlas(
     units = sum(layer.units for layer in wanted)
     size = path.stat().st_size / 2**20
     console.print(
-        f"written: [bold]{escape(str(path))}[/], {units:,} units of {len(wanted)} layers, "
+        f"written: [bold]{escape(str(path))}[/], {counted(units, 'unit')} of "
+        f"{counted(len(wanted), 'layer')}, "
         f"{size:.1f} MiB",
         highlight=False,
         soft_wrap=True,

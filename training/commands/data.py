@@ -9,6 +9,7 @@ from rich.table import Table
 
 from training import data as datasets
 from training import data_page, data_report
+from training.counted import counted
 from training.data_report import DataReport, SplitFacts
 from training.options import Data, console
 
@@ -75,4 +76,5 @@ def _leak(report: DataReport) -> str:
     if not report.leaked:
         return "no test image is in the training split"
     under = f", {report.leaked_disputed} under another label" if report.leaked_disputed else ""
-    return f"[bold red]{report.leaked:,} test images are in the training split too[/]{under}"
+    images, are = counted(report.leaked, "test image"), "is" if report.leaked == 1 else "are"
+    return f"[bold red]{images} {are} in the training split too[/]{under}"

@@ -13,6 +13,7 @@ from glyphscope.errors import InvalidRecipe
 from training import data, device, experiment, plots, recipe, resume
 from training.commands import evaluate
 from training.commands.progress import Bar
+from training.counted import counted
 from training.fit import Trainer
 from training.options import Changes, Data, Device, RecipeName, Runs, console
 from training.overfit import overfit
@@ -98,7 +99,7 @@ def _told_what_is_kept(run: Run) -> Iterator[None]:
 def _kept(run: Run) -> str:
     done = len(run.history())
     return (
-        f"{run.folder} keeps {done} finished epoch{'' if done == 1 else 's'}, and the same command "
+        f"{run.folder} keeps {counted(done, 'finished epoch')}, and the same command "
         "with --resume goes on from there"
     )
 
@@ -159,7 +160,7 @@ def _show(found: Plan) -> None:
     table.add_row("validation images", f"{found.validation_images:,}")
     total = found.epochs * found.steps
     table.add_row(
-        "steps", f"{total:,}: {found.epochs} epochs of {found.steps:,}, batches of "
+        "steps", f"{total:,}: {counted(found.epochs, 'epoch')} of {found.steps:,}, batches of "
         f"{found.batch_size:,}",
     )  # fmt: skip
     table.add_row("device", f"{found.device}, {found.precision}")

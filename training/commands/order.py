@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from training import data, device, order_study, recipe
+from training.counted import counted
 from training.options import Changes, Data, Device, console
 
 Recipe = Annotated[
@@ -48,8 +49,8 @@ def order(
         table.add_row(*line)
     console.print(table)
     console.print(
-        f"one seed each, {found.images:,} images sorted by class, {how.fit.epochs} epochs; "
-        f"curves in [bold]{picture}[/], figures in order.json",
+        f"one seed each, {found.images:,} images sorted by class, "
+        f"{counted(how.fit.epochs, 'epoch')}; curves in [bold]{picture}[/], figures in order.json",
         highlight=False,
         soft_wrap=True,
     )

@@ -17,6 +17,7 @@ from glyphscope.spec import LabelSet
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, UnitImage, grid, maximise, png
 from training import data, device, experiment
+from training.counted import counted
 from training.options import Data, Device, Runs, StoreFolder, Target, console, find_run
 from training.run import Run
 
@@ -105,7 +106,7 @@ def _drawn(found: Checkpoint, request: MaximisationRequest) -> list[UnitImage]:
 def _show(layer: str, drawn: list[UnitImage]) -> None:
     dead = [str(unit.unit) for unit in drawn if unit.dead]
     ratios = [u.activation / u.dataset_max for u in drawn if u.dataset_max and u.dataset_max > 0]
-    console.print(f"{layer}: {len(drawn)} units, row by row", highlight=False)
+    console.print(f"{layer}: {counted(len(drawn), 'unit')}, row by row", highlight=False)
     if ratios:
         middle = sorted(ratios)[len(ratios) // 2]
         console.print(

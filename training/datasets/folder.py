@@ -16,6 +16,7 @@ from PIL import Image
 from glyphscope import preprocess
 from glyphscope.errors import DataMissing, InvalidInput
 from glyphscope.spec import InputSpec
+from training.counted import counted
 from training.datasets.own import OWN_SIDE, SIDE, Own
 from training.datasets.source import Source
 from training.datasets.split import Split, divide, from_arrays
@@ -170,7 +171,7 @@ def _fitted(own: Own, paths: list[Path], spec: InputSpec) -> preprocess.Pixels:
     if broken:
         more = f", and {len(broken) - _TOLD} more" if len(broken) > _TOLD else ""
         raise DataMissing(
-            f"{own.name}: {len(broken)} of {len(paths)} files cannot be used: "
+            f"{own.name}: {len(broken)} of {counted(len(paths), 'file')} cannot be used: "
             f"{'; '.join(broken[:_TOLD])}{more}"
         )
     return np.stack([result for result in results if not isinstance(result, str)])

@@ -10,6 +10,7 @@ import torch
 from glyphscope.networks import build
 from glyphscope.preprocess import normalise
 from training import data, experiment
+from training.counted import counted
 from training.doctor.figures import figures
 from training.doctor.findings import Finding, found
 from training.doctor.record import HeldOut, Record, Step
@@ -82,8 +83,8 @@ def _moved_little(run: Run, job: Trainer, record: Record) -> list[Finding]:
     return [
         found(
             "learning-rate-low",
-            f"In {len(record.steps)} epochs at a learning rate of at most {rate:g} the weights "
-            f"moved by {moved:.1%} of their size, and the loss hardly at all.",
+            f"In {counted(len(record.steps), 'epoch')} at a learning rate of at most {rate:g} the "
+            f"weights moved by {moved:.1%} of their size, and the loss hardly at all.",
             moved=moved,
         )
     ]

@@ -40,7 +40,7 @@ def test_a_page_of_some_layers(call: Call, case: Case, tmp_path: Path) -> None:
         "tiny", "--store", str(case.store.root), "--layers", "act2", "--steps", "1", "--out", "sub"
     )
     assert code == 0, err
-    assert "written: sub/tiny-1.html, 6 units of 1 layers" in out
+    assert "written: sub/tiny-1.html, 6 units of 1 layer," in out
     text = (tmp_path / "sub/tiny-1.html").read_text("utf-8")
     data = json.loads(text.split('id="data">')[1].split("</script>")[0])
     assert [layer["name"] for layer in data["layers"]] == ["act2", "logits"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from training.counted import counted
 from training.doctor import thresholds as t
 from training.doctor.figures import Figures
 from training.doctor.findings import Finding, found
@@ -91,15 +92,16 @@ def _optimiser(record: Record) -> Iterator[Finding]:
     if names:
         yield found(
             "parameters-missing",
-            f"{len(names)} parameters with {wiring.missing_share:.0%} of all weights get "
-            f"a gradient, but no optimiser changes them: {listed(names)}.",
+            f"No optimiser changes {counted(len(names), 'parameter')} with "
+            f"{wiring.missing_share:.0%} of all weights, for which there is a gradient: "
+            f"{listed(names)}.",
             share=wiring.missing_share,
             names=names,
         )
     if record.silent:
         yield found(
             "gradient-missing",
-            f"{len(record.silent)} parameters had no gradient when step() was called: "
+            f"{counted(len(record.silent), 'parameter')} had no gradient when step() was called: "
             f"{listed(record.silent)}.",
             names=list(record.silent),
         )
