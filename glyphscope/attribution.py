@@ -1,6 +1,5 @@
 """Which pixels speak for an answer and which against it: Captum behind one function.
 
-    METHODS: dict[name, Method]
     attribute(checkpoint, pixels, method, target)  ->  Attribution with heat maps (N, H, W)
 
 Every method explains the logit of ``target`` as a function of pixels in 0..1, normalisation
@@ -27,6 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from glyphscope.attribution_methods import METHODS
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput, NotFound
 from glyphscope.lrp import unrolled
@@ -89,15 +89,8 @@ class Case:
         return float(both[0] - both[1])
 
 
-@dataclass(frozen=True)
-class Method:
-    """``run``: (1, C, H, W) in, the same shape or (1, 1, H, W) out. ``shares``: its heat adds up to
-    the target's logit over that of an empty image."""
-
-    title: str
-    source: str
-    run: Callable[[Case], Tensor]
-    shares: bool = False
+Run = Callable[[Case], Tensor]
+"""(1, C, H, W) in, the same shape or (1, 1, H, W) out."""
 
 
 def attribute(
@@ -113,11 +106,13 @@ def attribute(
     Raises ``NotFound`` for an unknown method, class or layer, ``InvalidInput`` where a method
     cannot be used on this network, saying why.
     """
-    how, options = _method(method), options or AttributionOptions()
+    if method not in METHODS:
+        raise NotFound("attribution method", method, METHODS)
+    options = options or AttributionOptions()
     _check(checkpoint, pixels, target)
     with torch.inference_mode(False), torch.enable_grad():
         cases = _cases(checkpoint, pixels, target, options)
-        heats = [_heat(how, case) for case in cases]
+        heats = [_heat(RUNS[method], case) for case in cases]
         logits = [float(case.logits(case.x.detach())) for case in cases]
         gaps = [_gap(heat, case) for heat, case in zip(heats, cases, strict=True)]
     return Attribution(
@@ -125,15 +120,9 @@ def attribute(
         targets=tuple(case.target for case in cases),
         logits=tuple(logits),
         heat=np.stack([heat.numpy() for heat in heats]),
-        gaps=tuple(gaps) if how.shares else None,
+        gaps=tuple(gaps) if METHODS[method].shares else None,
         layer=_cam_layer(checkpoint.network, options) if method == "grad-cam" else None,
     )
-
-
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise NotFound("attribution method", name, METHODS)
-    return METHODS[name]
 
 
 def _check(checkpoint: Checkpoint, pixels: Pixels, target: int | None) -> None:
@@ -159,10 +148,10 @@ def _cases(
     return found
 
 
-def _heat(how: Method, case: Case) -> Tensor:
+def _heat(run: Run, case: Case) -> Tensor:
     """(H, W) on the CPU. Captum says in a warning that it is about to set hooks; it may."""
     warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
-    heat = how.run(case).detach().sum(1)[0].float().cpu()
+    heat = run(case).detach().sum(1)[0].float().cpu()
     if not bool(torch.isfinite(heat).all()):
         raise InvalidInput("this method gives no finite numbers for this image and network")
     return heat
@@ -293,30 +282,13 @@ def _tensor(found: Any) -> Tensor:
     return found
 
 
-METHODS: dict[str, Method] = {
-    "saliency": Method(
-        "Saliency", "Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034, section 3", _saliency
-    ),
-    "integrated-gradients": Method(
-        "Integrated gradients",
-        "Sundararajan, Taly & Yan 2017, arXiv:1703.01365",
-        _integrated_gradients,
-        shares=True,
-    ),
-    "smoothgrad": Method("SmoothGrad", "Smilkov et al. 2017, arXiv:1706.03825", _smoothgrad),
-    "grad-cam": Method("Grad-CAM", "Selvaraju et al. 2016, arXiv:1610.02391", _grad_cam),
-    "guided-backprop": Method(
-        "Guided backpropagation", "Springenberg et al. 2014, arXiv:1412.6806", _guided_backprop
-    ),
-    "deconvolution": Method(
-        "Deconvolution", "Zeiler & Fergus 2013, arXiv:1311.2901", _deconvolution
-    ),
-    "occlusion": Method(
-        "Occlusion", "Zeiler & Fergus 2013, arXiv:1311.2901, section 4.2", _occlusion
-    ),
-    "lrp": Method(
-        "Layer-wise relevance propagation",
-        "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
-        _lrp,  # no sharing out: what biases give takes relevance away
-    ),
+RUNS: dict[str, Run] = {
+    "saliency": _saliency,
+    "integrated-gradients": _integrated_gradients,
+    "smoothgrad": _smoothgrad,
+    "grad-cam": _grad_cam,
+    "guided-backprop": _guided_backprop,
+    "deconvolution": _deconvolution,
+    "occlusion": _occlusion,
+    "lrp": _lrp,
 }

@@ -24,7 +24,8 @@ from glyphscope.embedding import Embedding
 from glyphscope.errors import BrokenCheckpoint, InvalidSpec
 from glyphscope.example_images import ExampleImages
 from glyphscope.examples import Examples
-from glyphscope.manifest import Manifest, parse_manifest, sha256
+from glyphscope.folder import read_manifest, verify
+from glyphscope.manifest import Manifest, sha256
 from glyphscope.networks import Network, build, place
 from glyphscope.snapshots import Snapshots
 from glyphscope.statistics import Statistics
@@ -122,32 +123,6 @@ def with_test_set(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         confusions=confusion.read(folder),
         embedding=embedding.read(folder),
     )
-
-
-def read_manifest(folder: Path) -> Manifest:
-    where = f"{folder.parent.name}@{folder.name}"
-    try:
-        data = (folder / "manifest.json").read_bytes()
-    except OSError as error:
-        raise BrokenCheckpoint(f"{where}: manifest.json cannot be read: {error.strerror}") from None
-    return parse_manifest(data, where)
-
-
-def verify(folder: Path, manifest: Manifest) -> bytes:
-    """Compare every file with its SHA-256; returns the weights' bytes, read once."""
-    weights = b""
-    for name, expected in manifest.files.items():
-        try:
-            data = (folder / name).read_bytes()
-        except OSError as error:
-            raise BrokenCheckpoint(f"{manifest.ref}: {name}: {error.strerror}") from None
-        if sha256(data) != expected:
-            raise BrokenCheckpoint(f"{manifest.ref}: {name} is not the file that was published")
-        if name == m.WEIGHTS:
-            weights = data
-    if not weights:
-        raise BrokenCheckpoint(f"{manifest.ref}: the manifest lists no {m.WEIGHTS}")
-    return weights
 
 
 def _check_shapes(manifest: Manifest, network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Where weights start: a rule by name, "he" or "normal:0.05", drawn over a whole module.
+"""Where weights start: a rule by its ``weight_rule``, drawn over a whole module.
 
 RULES: dict[name, (weight, number) -> None]    fills one kernel or matrix in place
 
@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn import init
+
+from glyphscope.weight_rule import parse
 
 Rule = Callable[[Tensor, float], object]
 
@@ -28,29 +30,6 @@ RULES: dict[str, Rule] = {
     "uniform": lambda w, limit: init.uniform_(w, -limit, limit),
 }
 """Beside these, "default" leaves what PyTorch draws: uniform, variance 1 / (3 fan-in)."""
-
-NUMBERED = ("constant", "normal", "uniform")
-
-
-def parse(text: str) -> tuple[str, float]:
-    """ "normal:0.05" -> ("normal", 0.05), "he" -> ("he", 0.0). Raises ``ValueError``."""
-    name, colon, number = text.partition(":")
-    known = [f"{rule}:NUMBER" if rule in NUMBERED else rule for rule in ("default", *RULES)]
-    if name not in ("default", *RULES) or bool(colon) != (name in NUMBERED):
-        raise ValueError(f"unknown weight initialisation {text!r}; known: {', '.join(known)}")
-    try:
-        value = float(number) if colon else 0.0
-    except ValueError:
-        raise ValueError(f"{number!r} in weight initialisation {text!r} is no number") from None
-    lowest = -1e6 if name == "constant" else 0.0
-    if not lowest <= value <= 1e6:
-        raise ValueError(f"the number in weight initialisation {text!r} must be {lowest:g} to 1e6")
-    return name, value
-
-
-def checked(text: str) -> str:
-    parse(text)
-    return text
 
 
 def initialise(module: nn.Module, text: str) -> None:

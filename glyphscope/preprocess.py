@@ -10,10 +10,9 @@ out. Arrays of integers are 0..255, arrays of fractions 0..1.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,6 +23,9 @@ from glyphscope.errors import EmptyDrawing, InvalidInput, NotFound, TooLarge
 from glyphscope.picture import FORMATS, MAX_PIXELS
 from glyphscope.picture import Pixels as Pixels  # the type of what this module returns
 from glyphscope.spec import InputSpec
+
+if TYPE_CHECKING:
+    import torch
 
 MASS_OFFSET = 0.5
 """MNIST's own centre of mass is the middle of pixel 14: at 14.51, 14.50 (n = 60,000)."""
@@ -138,14 +140,20 @@ def strokes(lines: pen.Strokes, spec: InputSpec) -> Pixels:
     return np.repeat(pixels[None], spec.channels, axis=0)
 
 
-def to_tensor(pixels: Pixels, spec: InputSpec, device: torch.device | str = "cpu") -> torch.Tensor:
+def to_tensor(
+    pixels: Pixels, spec: InputSpec, device: "torch.device | str" = "cpu"
+) -> "torch.Tensor":
     """uint8 (N, C, H, W) -> float32, normalised, channels last. Bytes travel, not floats."""
+    import torch  # here: whoever only makes pixels does without it
+
     x = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device)
     return normalise(x.float().div_(255), spec).contiguous(memory_format=torch.channels_last)
 
 
-def normalise(images: torch.Tensor, spec: InputSpec) -> torch.Tensor:
+def normalise(images: "torch.Tensor", spec: InputSpec) -> "torch.Tensor":
     """Pixels in 0..1 -> what the first layer takes."""
+    import torch
+
     mean = torch.tensor(spec.mean, device=images.device).view(1, -1, 1, 1)
     std = torch.tensor(spec.std, device=images.device).view(1, -1, 1, 1)
     return (images - mean) / std

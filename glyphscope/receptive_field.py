@@ -10,9 +10,12 @@ edge: windows are followed position by position. Where two paths meet, a box is 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from glyphscope import spec as s
-from glyphscope.networks import Network
+
+if TYPE_CHECKING:
+    from glyphscope.networks import Network
 
 Span = tuple[int, int]
 """First pixel, and the one behind the last."""
@@ -42,7 +45,7 @@ class ReceptiveField:
         return top, left, bottom, right
 
 
-def receptive_fields(network: Network) -> dict[str, ReceptiveField]:
+def receptive_fields(network: "Network") -> dict[str, ReceptiveField]:
     """Of every named layer, those inside residual blocks by their path."""
     _, height, width = network.spec.input_shape
     rows, columns = (tuple((i, i + 1) for i in range(n)) for n in (height, width))

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from glyphscope import initialise
+from glyphscope import weight_rule
 
 Shape = tuple[int, ...]
 """Without the batch: (channels, height, width) or (units,)."""
@@ -172,13 +172,13 @@ LayerSpec = Annotated[
 class NetworkSpec(Frozen):
     """A network as data. ``input_shape`` is (channels, height, width); the last gives logits.
 
-    ``init`` is what kernels and matrices are drawn from before training, see ``initialise.py``.
+    ``init`` is what kernels and matrices are drawn from before training, see ``weight_rule.py``.
     """
 
     name: str = "custom"
     input_shape: tuple[Count, Count, Count]
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1)]
-    init: Annotated[str, AfterValidator(initialise.checked), Field(exclude_if=_is_default)] = (
+    init: Annotated[str, AfterValidator(weight_rule.checked), Field(exclude_if=_is_default)] = (
         "default"
     )
 

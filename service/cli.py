@@ -17,6 +17,7 @@ from service.logs import configure_logging
 from service.maximise.supervisor import Supervisor
 from service.metrics import shared_counters
 from service.processes.capacity import default_workers
+from service.processes.collector import at_rest
 from service.processes.listeners import allow_connections, listen
 from service.processes.probe import gpus
 from service.processes.workers import Beat, Workers, warm
@@ -116,10 +117,10 @@ def _serve_one(
 
 
 def _serving() -> ModuleType:
-    # Only where it is needed: the process that watches imports neither PyTorch nor a framework.
-    from service.processes import preload
-
-    return preload.serving
+    # Only where it is needed: the process that watches imports no framework.
+    with at_rest():
+        from service.processes import serving
+    return serving
 
 
 def _open(

@@ -1,16 +1,19 @@
 """What a version was published with, and what it answers where it was not."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import NotFound
+from service.inference.model import Model
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
 
 
 def published(
-    checkpoint: Checkpoint, there: bool, what: str, *, known: Iterable[object] = ()
+    checkpoint: "Checkpoint | Model", there: bool, what: str, *, known: Iterable[object] = ()
 ) -> None:
     """Raises 404 with the reason unless it is ``there``. ``known``: what is, of the same kind."""
     if there:
@@ -20,7 +23,7 @@ def published(
     raise HTTPException(404, f"{checkpoint.manifest.ref} was published without {what}{reason}")
 
 
-def image_of(checkpoint: Checkpoint, index: int) -> dict[str, Any] | None:
+def image_of(checkpoint: "Checkpoint", index: int) -> dict[str, Any] | None:
     """A test image that the version carries, as answers list it; None where it does not."""
     found = checkpoint.images.get(index)
     if found is None:
@@ -35,7 +38,7 @@ def image_of(checkpoint: Checkpoint, index: int) -> dict[str, Any] | None:
     }
 
 
-def class_named(checkpoint: Checkpoint, name: str) -> int:
+def class_named(checkpoint: "Checkpoint | Model", name: str) -> int:
     """A class by its label, or by its number where no label is written so. Raises ``NotFound``."""
     labels = checkpoint.labels
     if name in labels:

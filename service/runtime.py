@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from starlette.requests import Request
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels
 from glyphscope.store import Store
 from service.access.gate import Gate, make_gate
@@ -83,12 +82,13 @@ class Runtime:
         gc.freeze()
         self.watcher.show()
         self.watcher.start()
+        self.registry.confirm_soon()
 
     def compare(
         self,
         request: Request,
         model: str,
-        answered: Checkpoint,
+        answered: Model,
         pixels: Pixels,
         logits: Logits,
     ) -> None:
@@ -102,7 +102,7 @@ class Runtime:
         return {
             "started": self.started,
             "ready": not self.stopping.is_set(),
-            "device": str(self.registry.device),
+            "device": self.registry.device,
             "loaded": [str(ref) for ref in self.registry.loaded()],
             "serving": self.registry.serving(),
             "refused": self.registry.refused(),
@@ -143,7 +143,7 @@ def make_runtime(settings: Settings, tracing: Tracing | None = None) -> Runtime:
     """Raises ``InvalidInput`` for a device that is not there, ``OSError`` for a state folder."""
     jobs = Jobs(settings.state)
     metrics = Metrics()
-    engine = Engine(settings.threads, settings.max_waiting_images, metrics.ran, tracing)
+    engine = Engine(settings.max_waiting_images, metrics.ran, tracing)
     registry = Registry(
         Store(settings.store),
         resolve_device(settings.device),

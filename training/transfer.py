@@ -13,6 +13,7 @@ from pathlib import Path
 
 from glyphscope import checkpoint
 from glyphscope.errors import BrokenCheckpoint, Conflict, InvalidInput
+from glyphscope.folder import read_manifest, verify
 from glyphscope.manifest import Manifest, parse_manifest
 from glyphscope.store import Ref, Store, checked_alias
 from training.remote import MANIFEST, Remote, reaching
@@ -32,8 +33,8 @@ def push(store: Store, name: str, url: str, alias: str | None = None) -> Moved:
     """Raises ``Conflict`` where another checkpoint has this name and version over there."""
     ref = store.resolve(name)
     folder, there = store.path(ref), Remote.at(url)
-    manifest = checkpoint.read_manifest(folder)
-    checkpoint.verify(folder, manifest)
+    manifest = read_manifest(folder)
+    verify(folder, manifest)
     if alias is not None:
         checked_alias(alias)
     described = (folder / MANIFEST).read_bytes()
@@ -72,7 +73,7 @@ def pull(url: str, store: Store, alias: str | None = None) -> Moved:
     if (here / MANIFEST).read_bytes() != described:
         raise Conflict(f"{store.root} has another {ref}; pull it into a store of its own")
     if not new:
-        checkpoint.verify(here, manifest)
+        verify(here, manifest)
     if alias is not None:
         store.set_alias(ref.name, alias, ref.version)
     return Moved(ref, str(here), new, _size(here, manifest))

@@ -18,7 +18,7 @@ from glyphscope.visualise.prior import Prior, prior
 from glyphscope.visualise.request import MaximisationRequest, settings_of
 from glyphscope.visualise.spectrum import magnitude
 from glyphscope.visualise.starts import Starts, starts
-from glyphscope.visualise.terms import compile_terms
+from glyphscope.visualise.summed import compile_terms
 from glyphscope.visualise.transforms import draw
 from glyphscope.visualise.trunk import Trunk
 from glyphscope.visualise.unit_image import Pixels, UnitImage, finished

@@ -7,14 +7,12 @@ digest(manifest, request)  40 hex digits: everything that determines the picture
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import AfterValidator, Discriminator, Field
 
 from glyphscope.errors import InvalidInput, NotFound
 from glyphscope.manifest import PRIOR, SNAPSHOTS, Manifest
-from glyphscope.networks import LayerInfo, Network, build
 from glyphscope.spec import Frozen
 from glyphscope.visualise import knobs as k
 from glyphscope.visualise import presets
@@ -28,6 +26,9 @@ from glyphscope.visualise.terms import (
     completed,
     find_layer,
 )
+
+if TYPE_CHECKING:
+    from glyphscope.networks import LayerInfo, Network
 
 METHOD = 3
 """Part of every digest. Raise it when the same settings come to give other pictures."""
@@ -123,7 +124,7 @@ def settings_of(request: MaximisationRequest) -> Settings:
     return base.model_copy(update=turned)
 
 
-def resolve(where: Manifest | Network, request: MaximisationRequest) -> MaximisationRequest:
+def resolve(where: "Manifest | Network", request: MaximisationRequest) -> MaximisationRequest:
     """The same request with nothing left open: its units listed, each once, in the order asked
     for, and every knob given. Resolving again changes nothing.
 
@@ -168,7 +169,7 @@ def digest(manifest: Manifest, request: MaximisationRequest) -> str:
 
 
 def _objective(
-    network: Network, layer: LayerInfo, request: MaximisationRequest
+    network: "Network", layer: "LayerInfo", request: MaximisationRequest
 ) -> dict[str, object]:
     if not isinstance(request.objective, str):
         if request.position is not None:
@@ -183,7 +184,7 @@ def _objective(
     return {"objective": "neuron" if layer.spatial else "channel", "position": position}
 
 
-def _units(layer: LayerInfo, request: MaximisationRequest) -> tuple[int, ...]:
+def _units(layer: "LayerInfo", request: MaximisationRequest) -> tuple[int, ...]:
     if request.closed:
         if request.units not in ("all", (0,)):
             raise InvalidInput(
@@ -205,7 +206,7 @@ def _units(layer: LayerInfo, request: MaximisationRequest) -> tuple[int, ...]:
     return units
 
 
-def _check_maps(network: Network, layer: LayerInfo) -> None:
+def _check_maps(network: "Network", layer: "LayerInfo") -> None:
     """Variants are told apart by what the channels of a map do together."""
     layers = network.layers
     if not any(each.spatial for each in layers[: layers.index(layer) + 1]):
@@ -214,8 +215,12 @@ def _check_maps(network: Network, layer: LayerInfo) -> None:
         )
 
 
-def _network(where: Manifest | Network) -> Network:
-    if isinstance(where, Network):
+def _network(where: "Manifest | Network") -> "Network":
+    if not isinstance(where, Manifest):
         return where
+    import torch  # here: checking a request's form does without it
+
+    from glyphscope.networks import build
+
     with torch.device("meta"):  # names and shapes only, no weights
         return build(where.network)

@@ -16,7 +16,7 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import normalise
 from glyphscope.visualise.crew import Watch, work
 from glyphscope.visualise.request import MaximisationRequest
-from glyphscope.visualise.terms import compile_terms
+from glyphscope.visualise.summed import compile_terms
 from glyphscope.visualise.trunk import Trunk
 
 PART = 64

@@ -6,22 +6,20 @@ drives each unit asked for, and class 3 down. A term without a unit is open: it 
 that the picture is of. A sum without open terms is one picture of its own.
 
     completed(network, terms, layer)  ->  terms with every name checked and every gap filled
-    compile_terms(terms, units)           ->  Objective of as many images as units
+
+``summed.py`` makes an objective of them.
 """
 
-from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import add
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 
 from glyphscope.errors import InvalidInput, NotFound
-from glyphscope.networks import LayerInfo, Network
 from glyphscope.spec import Frozen
-from glyphscope.visualise import objectives
-from glyphscope.visualise.objectives import Objective
+
+if TYPE_CHECKING:
+    from glyphscope.networks import LayerInfo, Network
 
 MAX_TERMS = 16
 
@@ -61,13 +59,13 @@ class Term(Frozen):
 Terms = Annotated[tuple[Term, ...], Field(min_length=1, max_length=MAX_TERMS)]
 
 
-def completed(network: Network, terms: Sequence[Term], layer: str) -> tuple[Term, ...]:
+def completed(network: "Network", terms: Sequence[Term], layer: str) -> tuple[Term, ...]:
     """Raises ``NotFound`` for a layer or unit, ``InvalidInput`` for a position or a vector that
     does not fit its layer."""
     return tuple(_completed(find_layer(network, term.layer or layer), term) for term in terms)
 
 
-def find_layer(network: Network, name: str) -> LayerInfo:
+def find_layer(network: "Network", name: str) -> "LayerInfo":
     layers = {layer.name: layer for layer in network.layers}
     if name not in layers:
         raise NotFound("layer", name, layers)
@@ -76,7 +74,7 @@ def find_layer(network: Network, name: str) -> LayerInfo:
     return layers[name]
 
 
-def check_position(layer: LayerInfo, position: Position | None) -> Position | None:
+def check_position(layer: "LayerInfo", position: Position | None) -> Position | None:
     """The middle where none is given; None for a layer whose units are single values."""
     if not layer.spatial:
         if position is not None:
@@ -93,12 +91,7 @@ def check_position(layer: LayerInfo, position: Position | None) -> Position | No
     return position
 
 
-def compile_terms(terms: Sequence[Term], units: Sequence[int]) -> Objective:
-    """Of completed terms; image i is of unit i."""
-    return reduce(add, (term.weight * KINDS[term.kind](term, units) for term in terms))
-
-
-def _completed(layer: LayerInfo, term: Term) -> Term:
+def _completed(layer: "LayerInfo", term: Term) -> Term:
     if term.unit is not None and term.unit >= layer.units:
         raise NotFound(f"unit of layer {layer.name}", term.unit, range(layer.units))
     if term.vector is not None and len(term.vector) != layer.units:
@@ -109,31 +102,3 @@ def _completed(layer: LayerInfo, term: Term) -> Term:
     if term.kind == "neuron":
         filled["position"] = check_position(layer, term.position)
     return term.model_copy(update=filled)
-
-
-def _units(term: Term, units: Sequence[int]) -> Sequence[int]:
-    return units if term.unit is None else [term.unit] * len(units)
-
-
-def _channel(term: Term, units: Sequence[int]) -> Objective:
-    return objectives.channel(str(term.layer), _units(term, units))
-
-
-def _neuron(term: Term, units: Sequence[int]) -> Objective:
-    return objectives.neuron(str(term.layer), _units(term, units), term.position)
-
-
-def _layer(term: Term, _units: Sequence[int]) -> Objective:
-    return objectives.layer(str(term.layer))
-
-
-def _direction(term: Term, _units: Sequence[int]) -> Objective:
-    return objectives.direction(str(term.layer), torch.tensor(term.vector))
-
-
-KINDS: dict[str, Callable[[Term, Sequence[int]], Objective]] = {
-    "channel": _channel,
-    "direction": _direction,
-    "layer": _layer,
-    "neuron": _neuron,
-}

@@ -12,7 +12,7 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import to_tensor
 from glyphscope.visualise.batches import Batch
 from glyphscope.visualise.request import MaximisationRequest
-from glyphscope.visualise.terms import compile_terms
+from glyphscope.visualise.summed import compile_terms
 from glyphscope.visualise.trunk import Trunk
 
 Pixels = NDArray[np.uint8]

@@ -15,21 +15,6 @@ from service.analysis.heat import overlay
 from service.analysis.job import Answer, Job, json_answer
 from service.analysis.workshop import Workshop
 
-DEFAULT = "integrated-gradients"
-
-ABOUT: dict[str, str] = {
-    "saliency": "How the score changes where a pixel gets lighter.",
-    "integrated-gradients": "The gradient, summed on the way from an empty image to this one: "
-    "the parts add up to what the drawing adds to the score.",
-    "smoothgrad": "The gradient, averaged over many noisy copies of the image.",
-    "grad-cam": "Where the last maps that have positions speak for the class. Coarse.",
-    "guided-backprop": "The gradient, letting only what excites back through each ReLU. Sharp, but "
-    "it shows edges more than reasons.",
-    "deconvolution": "As guided backpropagation, but without asking which ReLUs were on.",
-    "occlusion": "How far the score falls where a patch is covered. Plain, and slow.",
-    "lrp": "The score itself, handed back layer by layer until it lies on the pixels.",
-}
-
 
 def attributions(workshop: Workshop, job: Job) -> Answer:
     checkpoint = workshop.checkpoint(job.models[0])

@@ -12,8 +12,6 @@ from glyphscope.errors import Busy
 from glyphscope.store import Store
 from service.analysis.hands import Child, DeadlinePassed, Hand, Here
 from service.analysis.job import Answer, Job
-from service.analysis.tasks import perform
-from service.analysis.workshop import Workshop
 from service.inference.device import resolve_device
 from service.settings import Settings
 from service.tracing import Tracing
@@ -100,6 +98,9 @@ def make_analyses(settings: Settings, tracing: Tracing | None = None) -> Analyse
     """Without a process of their own, analyses run in a thread of this one."""
     hands: list[Hand] = [Child(settings.environment()) for _ in range(settings.analysis_processes)]
     if not hands:
+        from service.analysis.tasks import perform  # here: they need PyTorch
+        from service.analysis.workshop import Workshop
+
         workshop = Workshop(Store(settings.store), resolve_device(settings.device))
         hands = [Here(lambda job: perform(workshop, job))]
     waiting, seconds = settings.max_waiting_analyses, settings.analysis_seconds

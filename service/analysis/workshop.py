@@ -3,8 +3,6 @@ an analysis ever meets a classification."""
 
 from collections import OrderedDict
 
-import torch
-
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.store import Ref, Store
 from service.versions.resolver import Signature, signature
@@ -13,7 +11,7 @@ from service.versions.resolver import Signature, signature
 class Workshop:
     """Holds the ``most`` versions used last. Not for several threads at once."""
 
-    def __init__(self, store: Store, device: torch.device, most: int = 4) -> None:
+    def __init__(self, store: Store, device: str, most: int = 4) -> None:
         self.store = store
         self.device = device
         self._most = most

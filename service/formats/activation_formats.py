@@ -5,15 +5,16 @@ sheet(layer -> (N, ...), whose range the colours span) -> (PNG, media type)
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from glyphscope.visualise import grid, png
 from service.formats import tensor_files
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Values = NDArray[np.float32]
 Maps = Mapping[str, Values]
@@ -27,13 +28,15 @@ _LEGIBLE = 6
 """Pixels: a smaller map is enlarged to about this much before it goes on a sheet."""
 
 
-def maps(activations: Tensor) -> Values:
+def maps(activations: "Tensor") -> Values:
     """All of it, contiguous whatever the memory format was."""
     return np.ascontiguousarray(activations.float().cpu().numpy())
 
 
-def statistics(activations: Tensor) -> Values:
+def statistics(activations: "Tensor") -> Values:
     """(N, units, H, W) or (N, units) -> (N, units, 4), as ``STATISTICS``; std of a population."""
+    import torch  # here: only what was heard comes by
+
     flat = activations.float().flatten(2) if activations.ndim > 2 else activations[:, :, None]
     low, high = flat.aminmax(dim=2)
     columns = [low, high, flat.mean(2), flat.std(2, correction=0)]

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from glyphscope.manifest import Manifest
-from service.oip.outputs import Logits, declared
+from service.oip.outputs import declared
 
 JSON = "application/json"
 NPZ = "application/x-npz"
@@ -28,8 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def arrays(logits: NDArray[np.float32], manifest: Manifest) -> Arrays:
-    rows: Logits = torch.from_numpy(logits)
-    found = {name: each.values(rows, manifest) for name, each in declared(manifest).items()}
+    found = {name: each.values(logits, manifest) for name, each in declared(manifest).items()}
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 

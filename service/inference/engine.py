@@ -2,35 +2,28 @@
 
 answers(model, pixels)                     uint8 (N, C, H, W) -> Scores, one row an image
 classify(model, pixels)                    the same as logits (N, classes)
-activations(checkpoint, pixels, layers)    -> {layer: whatever ``keep`` makes of (n, ...)}
+activations(model, pixels, layers)         -> {layer: whatever ``keep`` makes of (n, ...)}
 submit(model, work)                        for callers that have no task to wait with
 
 Classifications wait in a queue for each model; what else a process computes takes its one thread.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from glyphscope.activations import listen
-from glyphscope.checkpoint import Checkpoint
-from glyphscope.preprocess import Pixels, to_tensor
-from service.inference.batcher import INLINE_SECONDS, PIECE, Backlog, Batcher, Ran, Work
+from glyphscope.preprocess import Pixels
+from service.inference.batcher import INLINE_SECONDS, Backlog, Batcher, Ran, Work
 from service.inference.model import Model
-from service.inference.scores import Scores
+from service.inference.scores import Logits, Scores
 from service.inference.tempo import Tempo
 from service.tracing import Tracing
 
-Values = NDArray[np.float32]
-Keep = Callable[[Tensor], Values]
+if TYPE_CHECKING:
+    from service.inference.hearing import Keep, Values
 
 T = TypeVar("T")
 
@@ -40,15 +33,11 @@ class Engine:
 
     def __init__(
         self,
-        threads: int = 1,
         max_waiting: int = 4096,
         ran: Ran = lambda model, images: None,
         tracing: Tracing | None = None,
     ) -> None:
-        torch.set_num_threads(threads)  # of the event loop's own passes
-        self._thread = ThreadPoolExecutor(
-            1, "inference", initializer=torch.set_num_threads, initargs=(threads,)
-        )
+        self._thread = ThreadPoolExecutor(1, "inference")
         self._backlog = Backlog(max_waiting)
         self._ran = ran
         self._tracing = tracing
@@ -68,8 +57,8 @@ class Engine:
         self.submit(model, work)
         return await work.future
 
-    async def classify(self, model: Model, pixels: Pixels) -> Tensor:
-        return torch.from_numpy((await self.answers(model, pixels)).logits)
+    async def classify(self, model: Model, pixels: Pixels) -> Logits:
+        return (await self.answers(model, pixels)).logits
 
     def submit(self, model: Model, work: Work) -> None:
         batcher = self._batchers.get(model)
@@ -85,16 +74,19 @@ class Engine:
         batcher.submit(work)
 
     async def activations(
-        self, checkpoint: Model, pixels: Pixels, layers: Sequence[str], keep: Keep
-    ) -> dict[str, Values]:
-        """``keep`` sees a chunk's activations of one layer and returns one row an image."""
-        with self._step("activations", checkpoint.manifest.ref):
-            return await self._activations(checkpoint, pixels, layers, keep)
+        self, model: Model, pixels: Pixels, layers: Sequence[str], keep: "Keep"
+    ) -> "dict[str, Values]":
+        """``keep`` sees a chunk's activations of one layer and returns one row an image. The model
+        is opened."""
+        with self._step("activations", model.manifest.ref):
+            return await self._activations(model, pixels, layers, keep)
 
     async def _activations(
-        self, checkpoint: Model, pixels: Pixels, layers: Sequence[str], keep: Keep
-    ) -> dict[str, Values]:
-        tempo = self._tempi.setdefault(checkpoint, Tempo())
+        self, model: Model, pixels: Pixels, layers: Sequence[str], keep: "Keep"
+    ) -> "dict[str, Values]":
+        from service.inference.hearing import hear  # here: it needs PyTorch
+
+        tempo, checkpoint = self._tempi.setdefault(model, Tempo()), model.opened()
         work = tempo.timed(len(pixels), lambda: hear(checkpoint, pixels, layers, keep))
         if tempo.expected(len(pixels)) <= INLINE_SECONDS:
             return work()
@@ -130,24 +122,3 @@ class Awaited(Work):
 
     def failed(self, error: Exception) -> None:
         self.future.set_exception(error)
-
-
-def hear(
-    checkpoint: Checkpoint, pixels: Pixels, layers: Sequence[str], keep: Keep
-) -> dict[str, Values]:
-    kept: dict[str, list[Values]] = {layer: [] for layer in layers}
-    with torch.inference_mode(), listen(checkpoint.network, layers) as heard:
-        for x in _chunks(checkpoint, pixels):
-            checkpoint.network(x)
-            for layer in layers:
-                kept[layer].append(keep(heard[layer]))
-    return {layer: _joined(parts) for layer, parts in kept.items()}
-
-
-def _joined(parts: list[Values]) -> Values:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _chunks(checkpoint: Checkpoint, pixels: Pixels) -> Iterator[Tensor]:
-    for i in range(0, len(pixels), PIECE):
-        yield to_tensor(pixels[i : i + PIECE], checkpoint.manifest.input, checkpoint.device)

@@ -6,16 +6,19 @@ It is used only where it answers as the weights do.
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-import torch
 
 from glyphscope import manifest as m
-from glyphscope.checkpoint import Checkpoint
+from glyphscope.manifest import Manifest
 from glyphscope.preprocess import Pixels, to_tensor
 from glyphscope.spec import InputSpec
 from service.inference.scores import Logits
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
 
 TOLERANCE = 1e-3
 """Of a logit, relative to the largest where that is above 1: as the trainer's, at publish."""
@@ -62,30 +65,49 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def open_onnx(checkpoint: Checkpoint, folder: Path, threads: int = 1) -> OnnxNetwork | None:
-    """None where there is no ``model.onnx``, or where torch answers otherwise: that is logged."""
-    manifest = checkpoint.manifest
+def open_onnx(manifest: Manifest, folder: Path, threads: int = 1) -> OnnxNetwork | None:
+    """None where there is no ``model.onnx``, or where it cannot be run: that is logged."""
     if m.ONNX not in manifest.files:
         return None
     try:
         found = OnnxNetwork((folder / m.ONNX).read_bytes(), manifest.input, threads)
-        apart = _difference(found, checkpoint)
+        logits = found(np.zeros((1, *manifest.input.shape), np.uint8))
     except Exception:
-        # ONNX Runtime's errors share no class. The weights are fine, so the model is served.
+        # ONNX Runtime's errors share no class. The weights may be fine, so torch has its turn.
         logger.warning("%s: model.onnx cannot be run, torch serves", manifest.ref, exc_info=True)
         return None
-    if not apart <= TOLERANCE:
+    expected = 1, len(manifest.labels)
+    if logits.shape != expected:
         logger.warning(
-            "%s: model.onnx and the weights differ by %.2g in a logit, torch serves",
+            "%s: model.onnx answers %s and not %s, torch serves",
             manifest.ref,
-            apart,
+            logits.shape,
+            expected,
         )
         return None
     return found
 
 
-def _difference(found: OnnxNetwork, checkpoint: Checkpoint) -> float:
+def agrees(found: OnnxNetwork, checkpoint: "Checkpoint") -> bool:
+    """Whether it answers as the weights do; where not, that is logged."""
+    ref = checkpoint.manifest.ref
+    try:
+        apart = _difference(found, checkpoint)
+    except Exception:
+        logger.warning("%s: model.onnx cannot be run, torch serves", ref, exc_info=True)
+        return False
+    if not apart <= TOLERANCE:
+        logger.warning(
+            "%s: model.onnx and the weights differ by %.2g in a logit, torch serves", ref, apart
+        )
+        return False
+    return True
+
+
+def _difference(found: OnnxNetwork, checkpoint: "Checkpoint") -> float:
     """On images that look like nothing, alone and together; infinite where shapes differ."""
+    import torch  # here: answering does without it
+
     spec = checkpoint.manifest.input
     pixels = np.random.default_rng(0).integers(0, 256, (3, *spec.shape), np.uint8)
     pixels[1] //= 4

@@ -13,12 +13,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphscope.manifest import Manifest
+from glyphscope.manifest import Calibration, Manifest
 
 Logits = NDArray[np.float32]
 """(n, classes)"""
 
+Numbers = NDArray[np.float64]
+
 Rows = list[list[Any]]
+
+
+def probabilities(logits: Logits, calibration: Calibration) -> Numbers:
+    """(n, classes), rows sum to 1. Guo et al. 2017: the temperature divides the logits."""
+    powers = np.exp(_below_highest(logits) / calibration.temperature)
+    powers /= powers.sum(axis=1, keepdims=True)
+    found: Numbers = powers
+    return found
+
+
+def energy(logits: Logits) -> Numbers:
+    """(n,). Liu et al. 2020: -logsumexp(logits), at temperature 1."""
+    found: Numbers = -(logits.max(axis=1) + np.log(np.exp(_below_highest(logits)).sum(axis=1)))
+    return found
+
+
+def _below_highest(logits: Logits) -> Numbers:
+    away: Numbers = np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64)
+    return away
 
 
 class Pass:
@@ -31,16 +52,9 @@ class Pass:
     @cached_property
     def lists(self) -> tuple[Rows, Rows, list[float]]:
         """(classes falling in probability, their probabilities, energy), as Python's numbers."""
-        highest = self.logits.max(axis=1, keepdims=True)
-        away = np.subtract(self.logits, highest, dtype=np.float64)
-        # Guo et al. 2017: the temperature divides the logits.
-        powers = np.exp(away / self.manifest.calibration.temperature)
-        powers /= powers.sum(axis=1, keepdims=True)
-        order = np.argsort(-away, axis=1, kind="stable")
-        falling = np.sort(powers, axis=1)[:, ::-1]
-        # Liu et al. 2020: -logsumexp(logits), at temperature 1.
-        energies = -(highest[:, 0] + np.log(np.exp(away).sum(axis=1)))
-        return order.tolist(), falling.tolist(), energies.tolist()
+        order = np.argsort(-self.logits, axis=1, kind="stable")
+        falling = np.sort(probabilities(self.logits, self.manifest.calibration), axis=1)[:, ::-1]
+        return order.tolist(), falling.tolist(), energy(self.logits).tolist()
 
 
 class Scores:

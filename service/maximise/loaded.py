@@ -2,16 +2,15 @@
 
 from collections import OrderedDict
 
-import torch
-
-from glyphscope.checkpoint import Checkpoint, load, read_manifest
+from glyphscope.checkpoint import Checkpoint, load
+from glyphscope.folder import read_manifest
 from glyphscope.store import Ref, Store
 
 _KEPT = 2
 
 
 class Loaded:
-    def __init__(self, store: Store, device: torch.device) -> None:
+    def __init__(self, store: Store, device: str) -> None:
         self.store = store
         self.device = device
         self._kept: OrderedDict[bytes, Checkpoint] = OrderedDict()

@@ -1,9 +1,13 @@
 """What is asked for -> the order of a job, whose id is the digest of all that matters."""
 
-from glyphscope.checkpoint import Checkpoint
+from typing import TYPE_CHECKING
+
 from glyphscope.errors import NotFound
 from glyphscope.visualise import MaximisationRequest, digest, resolve
 from service.maximise.jobs import Order
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
 
 _MOST_KNOWN = 1024
 
@@ -17,7 +21,7 @@ class Orders:
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, str, MaximisationRequest], Order] = {}
 
-    def order(self, checkpoint: Checkpoint, asked: MaximisationRequest) -> Order:
+    def order(self, checkpoint: "Checkpoint", asked: MaximisationRequest) -> Order:
         manifest = checkpoint.manifest
         key = manifest.name, manifest.version, manifest.digest, asked
         found = self._known.get(key)
@@ -28,7 +32,7 @@ class Orders:
         return found
 
 
-def _order(checkpoint: Checkpoint, asked: MaximisationRequest) -> Order:
+def _order(checkpoint: "Checkpoint", asked: MaximisationRequest) -> Order:
     manifest = checkpoint.manifest
     request = resolve(checkpoint.network, asked)
     if asked.epoch is not None and asked.epoch not in checkpoint.snapshots:

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from glyphscope import predict
 from glyphscope.errors import InvalidInput
 from glyphscope.manifest import Manifest
+from service.inference.scores import Logits, energy, probabilities
 from service.oip.message import Asked, Message
 from service.oip.tensors import Tensor
-
-Logits = torch.Tensor
-"""(N, classes)"""
 
 Values = NDArray[Any] | Sequence[bytes]
 
@@ -64,12 +60,8 @@ def chosen(message: Message, manifest: Manifest) -> list[Asked]:
     return message.outputs
 
 
-def tensors(
-    logits: NDArray[np.float32], manifest: Manifest, asked: Sequence[Asked]
-) -> list[Tensor]:
-    """``logits``: (N, classes)."""
-    rows = torch.from_numpy(logits)
-    return [_tensor(rows, manifest, each) for each in asked]
+def tensors(logits: Logits, manifest: Manifest, asked: Sequence[Asked]) -> list[Tensor]:
+    return [_tensor(logits, manifest, each) for each in asked]
 
 
 def _tensor(logits: Logits, manifest: Manifest, asked: Asked) -> Tensor:
@@ -92,32 +84,32 @@ def _ranked(asked: Asked, values: NDArray[Any], labels: Sequence[str]) -> Tensor
 
 
 def _logits(logits: Logits, manifest: Manifest) -> Values:
-    return logits.float().numpy()
+    return logits
 
 
 def _probabilities(logits: Logits, manifest: Manifest) -> Values:
-    return predict.probabilities(logits, manifest.calibration).numpy()
+    return np.asarray(probabilities(logits, manifest.calibration), np.float32)
 
 
 def _index(logits: Logits, manifest: Manifest) -> Values:
-    return logits.argmax(dim=1).numpy()
+    return np.asarray(logits.argmax(axis=1), np.int64)
 
 
 def _label(logits: Logits, manifest: Manifest) -> Values:
     names = [name.encode() for name in manifest.labels.names]
-    return [names[index] for index in logits.argmax(dim=1).tolist()]
+    return [names[index] for index in logits.argmax(axis=1).tolist()]
 
 
 def _confidence(logits: Logits, manifest: Manifest) -> Values:
-    return predict.probabilities(logits, manifest.calibration).amax(dim=1).numpy()
+    return np.asarray(probabilities(logits, manifest.calibration).max(axis=1), np.float32)
 
 
 def _energy(logits: Logits, manifest: Manifest) -> Values:
-    return predict.energy(logits).numpy()
+    return np.asarray(energy(logits), np.float32)
 
 
 def _in_distribution(logits: Logits, manifest: Manifest) -> Values:
-    return (predict.energy(logits) <= (manifest.calibration.energy_threshold or 0.0)).numpy()
+    return np.asarray(energy(logits) <= (manifest.calibration.energy_threshold or 0.0))
 
 
 OUTPUTS: dict[str, Output] = {

@@ -1,18 +1,15 @@
 """All that a process which serves will need, imported once; the process that has done so is forked.
 
-Nothing of what is imported is garbage, so the collector rests meanwhile (a fifth of the time), and
-later looks at none of it: pages that nobody writes to stay shared.
+The collector looks at none of it, so pages that nobody writes to stay shared. That is why PyTorch
+is among it, which a process on its own brings once it answers: 120 MB in each process, or once.
 """
 
-import gc
+from service.processes.collector import at_rest
 
-gc.disable()
+with at_rest():
+    # multiprocessing runs the main module anew in each process that is forked: the command's.
+    from service import cli
+    from service.inference import hearing, torch_network
+    from service.processes import serving
 
-# multiprocessing runs the main module anew in each process that is forked: the command's.
-from service import cli  # noqa: E402
-from service.processes import serving  # noqa: E402
-
-gc.freeze()
-gc.enable()
-
-__all__ = ["cli", "serving"]
+__all__ = ["cli", "hearing", "serving", "torch_network"]

@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import TooLarge
-from glyphscope.networks import LayerInfo
 from glyphscope.preprocess import Pixels
 from service.document import openapi
 from service.document.openapi import ModelName
@@ -19,6 +17,9 @@ from service.formats.inputs import read_pixels
 from service.inference.model import Model
 from service.layers import choose
 from service.runtime import Runtime, request_id, runtime
+
+if TYPE_CHECKING:
+    from glyphscope.networks import LayerInfo
 
 QUICK_VALUES = 250_000
 """Numbers in a file: a megabyte, which takes about 0.3 ms to join."""
@@ -63,26 +64,26 @@ async def activations(
     `unit`, its `layer` or the whole `network`."""
     found = runtime(request)
     written = asked or OFFERS[negotiate(request, tuple(OFFERS))]
-    checkpoint = await found.registry.route(model, request_id(request))
-    chosen = choose(checkpoint.network, layers)
+    served = await found.registry.route(model, request_id(request))
+    chosen = choose((await found.registry.opened(served)).network, layers)
     pixels = await read_pixels(
-        request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
+        request, served.manifest.input, found.settings.max_batch_images, found.pool
     )
     if written == "png":
         pixels = pixels[:1]
     compact = written == "json" and values == "statistics"
     if not compact:
         _check_size(len(pixels), chosen, found.settings.max_answer_values)
-    heard = await _hear(found, checkpoint, pixels, chosen, compact)
+    heard = await _hear(found, served, pixels, chosen, compact)
     if written == "json":
-        body = await found.pool.run(lambda: _json(checkpoint, chosen, heard, values))
+        body = await found.pool.run(lambda: _json(served, chosen, heard, values))
         return Response(body, media_type="application/json")
     if written == "png":
         body, media_type = await found.pool.run(lambda: sheet(heard, shared=colours))
     else:
         body, media_type = await _write(found, heard, lambda: WRITERS[written](heard))
     # The body of a file has no room for what it was made with.
-    return Response(body, media_type=media_type, headers={"X-Model": checkpoint.manifest.ref})
+    return Response(body, media_type=media_type, headers={"X-Model": served.manifest.ref})
 
 
 async def _write(found: Runtime, heard: Maps, work: Callable[[], T]) -> T:
@@ -93,14 +94,14 @@ async def _write(found: Runtime, heard: Maps, work: Callable[[], T]) -> T:
 
 
 async def _hear(
-    found: Runtime, checkpoint: Model, pixels: Pixels, chosen: list[LayerInfo], compact: bool
+    found: Runtime, served: Model, pixels: Pixels, chosen: "list[LayerInfo]", compact: bool
 ) -> Maps:
     keep = statistics if compact else maps
     names = [layer.name for layer in chosen]
-    return await found.engine.activations(checkpoint, pixels, names, keep)
+    return await found.engine.activations(served, pixels, names, keep)
 
 
-def _json(checkpoint: Checkpoint, chosen: list[LayerInfo], heard: Maps, kind: Kind) -> bytes:
+def _json(served: Model, chosen: "list[LayerInfo]", heard: Maps, kind: Kind) -> bytes:
     layers = [
         {
             "name": layer.name,
@@ -109,11 +110,11 @@ def _json(checkpoint: Checkpoint, chosen: list[LayerInfo], heard: Maps, kind: Ki
         }
         for layer in chosen
     ]
-    manifest = checkpoint.manifest
+    manifest = served.manifest
     return dumps({"model": manifest.name, "version": manifest.version, "layers": layers})
 
 
-def _check_size(images: int, layers: list[LayerInfo], limit: int) -> None:
+def _check_size(images: int, layers: "list[LayerInfo]", limit: int) -> None:
     values = images * sum(math.prod(layer.output_shape) for layer in layers)
     if values > limit:
         raise TooLarge(

@@ -4,15 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from glyphscope.attribution import METHODS
-from glyphscope.checkpoint import Checkpoint
+from glyphscope.attribution_methods import METHODS
 from glyphscope.errors import NotFound
-from service.analysis.attributions import ABOUT, DEFAULT
 from service.analysis.job import Job
 from service.document import openapi
 from service.document.openapi import ModelName
 from service.formats.answers import read
 from service.formats.inputs import read_pixels
+from service.inference.model import Model
 from service.maximise.pictures import check_scale
 from service.microscopy import class_named
 from service.runtime import runtime
@@ -23,6 +22,21 @@ MOST_IMAGES = 32
 """Each costs as much as tens of classifications, by some methods hundreds."""
 
 Format = Literal["json", "npz", "png"]
+
+DEFAULT = "integrated-gradients"
+
+ABOUT: dict[str, str] = {
+    "saliency": "How the score changes where a pixel gets lighter.",
+    "integrated-gradients": "The gradient, summed on the way from an empty image to this one: "
+    "the parts add up to what the drawing adds to the score.",
+    "smoothgrad": "The gradient, averaged over many noisy copies of the image.",
+    "grad-cam": "Where the last maps that have positions speak for the class. Coarse.",
+    "guided-backprop": "The gradient, letting only what excites back through each ReLU. Sharp, but "
+    "it shows edges more than reasons.",
+    "deconvolution": "As guided backpropagation, but without asking which ReLUs were on.",
+    "occlusion": "How far the score falls where a patch is covered. Plain, and slow.",
+    "lrp": "The score itself, handed back layer by layer until it lies on the pixels.",
+}
 
 
 @router.get("/{model}/attributions", summary="Methods", responses=openapi.METHODS)
@@ -95,6 +109,6 @@ async def attributions(
     return Response(answer.body, media_type=answer.media_type)
 
 
-def _check_scale(checkpoint: Checkpoint, scale: int) -> None:
-    _, height, width = checkpoint.manifest.input.shape
+def _check_scale(model: Model, scale: int) -> None:
+    _, height, width = model.manifest.input.shape
     check_scale(height, width, scale)

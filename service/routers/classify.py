@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput
 from glyphscope.preprocess import Pixels
 from glyphscope.visualise import png
@@ -15,6 +14,7 @@ from service.formats.accept import negotiate
 from service.formats.answers import answer
 from service.formats.inputs import read_pixels
 from service.formats.prediction_formats import JSON, WRITERS, arrays
+from service.inference.model import Model
 from service.inference.scores import Scores
 from service.runtime import request_id, runtime
 
@@ -58,7 +58,7 @@ async def classify(
     return Response(body, media_type=media_type, headers={"X-Model": served.manifest.ref})
 
 
-def top(asked: int | None, checkpoint: Checkpoint) -> int:
+def top(asked: int | None, checkpoint: Model) -> int:
     classes = len(checkpoint.labels)
     if asked is not None and asked > classes:
         raise InvalidInput(
@@ -68,7 +68,7 @@ def top(asked: int | None, checkpoint: Checkpoint) -> int:
 
 
 def document(
-    checkpoint: Checkpoint, scores: Scores, count: int, pixels: Pixels | None = None
+    checkpoint: Model, scores: Scores, count: int, pixels: Pixels | None = None
 ) -> dict[str, Any]:
     predictions = scores.documents(count)
     if pixels is not None:

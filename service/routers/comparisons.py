@@ -35,8 +35,8 @@ async def comparison(
     alike in the other (`partner`, by correlation), how alike the layers are (linear CKA), and how
     often both give the same answer."""
     found = runtime(request)
-    first = await found.registry.get(model)
-    second = await found.registry.get(other)
+    first = await found.registry.checkpoint(model)
+    second = await found.registry.checkpoint(other)
     if first.manifest.input.shape != second.manifest.input.shape:
         raise InvalidInput(
             f"{first.manifest.ref} takes images of {first.manifest.input.shape}, "

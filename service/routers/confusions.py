@@ -1,10 +1,9 @@
 """Which classes are taken for which, on which images, and the units that were misled."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
 from service.analysis.job import Job
 from service.document import openapi
 from service.document.openapi import ModelName
@@ -12,6 +11,9 @@ from service.formats.answers import derived, dumps, freshness
 from service.microscopy import class_named, published
 from service.runtime import runtime
 from service.sources import source
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
 
 router = APIRouter(prefix="/v1/models", tags=["confusions"])
 
@@ -25,7 +27,7 @@ async def confusions(request: Request, model: ModelName) -> Response:
     """Cells of the test set's confusion matrix that have images, row by row: `truth` and `answer`
     are class numbers."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     published(checkpoint, bool(checkpoint.confusions.values), WITHOUT)
 
     async def make() -> tuple[bytes, str]:
@@ -45,7 +47,7 @@ async def cell(request: Request, model: ModelName, truth: ClassName, answer: Cla
     for the class `truth` (behind every activation function; `effect` in standard deviations);
     `between` are those that tell the two classes apart at all."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     published(checkpoint, bool(checkpoint.confusions.values), WITHOUT)
     options = {
         "truth": class_named(checkpoint, truth),
@@ -60,7 +62,7 @@ async def cell(request: Request, model: ModelName, truth: ClassName, answer: Cla
     return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
-def _document(checkpoint: Checkpoint) -> dict[str, Any]:
+def _document(checkpoint: "Checkpoint") -> dict[str, Any]:
     return {
         "model": checkpoint.manifest.name,
         "version": checkpoint.manifest.version,

@@ -1,10 +1,9 @@
 """The test set as the last layer sees it, as a map, and where a drawing lies on it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
 from service.analysis.job import Job
 from service.document import openapi
 from service.document.openapi import ModelName
@@ -13,6 +12,9 @@ from service.formats.inputs import read_pixels
 from service.microscopy import published
 from service.runtime import runtime
 from service.sources import source
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
 
 router = APIRouter(prefix="/v1/models", tags=["embedding"])
 
@@ -25,7 +27,7 @@ async def embedding(request: Request, model: ModelName) -> Response:
     point: `x` to the right and `y` up, both within -1..1; `label` and `answer` are class numbers,
     `index` the place in the test split, for `/v1/models/{model}/images/{index}.png`."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     published(checkpoint, checkpoint.embedding is not None, WITHOUT)
 
     async def make() -> tuple[bytes, str]:
@@ -44,7 +46,7 @@ async def places(request: Request, model: ModelName) -> Response:
     """One place an image, in the order sent: the mean of its nearest test images' places, weighted
     by nearness. `neighbours` are those images, the nearest first."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     published(checkpoint, checkpoint.embedding is not None, WITHOUT)
     pixels = await read_pixels(
         request, checkpoint.manifest.input, found.settings.max_batch_images, found.pool
@@ -53,7 +55,7 @@ async def places(request: Request, model: ModelName) -> Response:
     return Response(answer.body, media_type=answer.media_type)
 
 
-def _document(checkpoint: Checkpoint) -> dict[str, Any]:
+def _document(checkpoint: "Checkpoint") -> dict[str, Any]:
     found = checkpoint.embedding
     assert found is not None
     points = found.points.numpy()

@@ -33,7 +33,7 @@ async def evolution(
     how it answered test images that the version carries, and which of them drove it most. A
     maximisation with this `epoch` draws what it looked for then."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     number = unit_numbered(layer_named(checkpoint.network, layer), unit)
     published(checkpoint, len(checkpoint.snapshots) > 0, "snapshots of its training")
     published(checkpoint, len(checkpoint.images) > 0, "its test images")

@@ -1,22 +1,24 @@
 """The test images that drive a unit most, with what the unit sees of them."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
-from glyphscope.examples import Example
 from glyphscope.receptive_field import Box, receptive_fields
 from glyphscope.visualise import grid, png
 from service.document import openapi
 from service.document.openapi import LayerName, ModelName, UnitNumber
 from service.formats.answers import derived, dumps
-from service.formats.marking import marked_tile
+from service.formats.marking import Pixels, marked_tile
 from service.layers import layer_named, unit_numbered
 from service.maximise.pictures import check_sheet
 from service.microscopy import image_of, published
 from service.runtime import runtime
 from service.sources import source
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
+    from glyphscope.examples import Example
 
 router = APIRouter(prefix="/v1/models", tags=["examples"])
 
@@ -33,7 +35,7 @@ async def examples(
     layer's map, `field` which pixels are seen from there (bottom and right are just outside).
     `label`, `answer` and `image` are null for an image that the version does not carry."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     shown, number = _recorded(checkpoint, layer, unit)
 
     async def make() -> tuple[bytes, str]:
@@ -57,7 +59,7 @@ async def sheet(
 ) -> Response:
     """Row by row, the strongest first."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     shown, _ = _recorded(checkpoint, layer, unit)
     carried = [one for one in shown if one.index in checkpoint.images]
     published(checkpoint, bool(carried), "its test images")
@@ -71,7 +73,7 @@ async def sheet(
     return await derived(request, source(checkpoint.manifest), lambda: found.pool.run(draw))
 
 
-def _recorded(checkpoint: Checkpoint, layer: str, unit: str) -> tuple[tuple[Example, ...], int]:
+def _recorded(checkpoint: "Checkpoint", layer: str, unit: str) -> "tuple[tuple[Example, ...], int]":
     number = unit_numbered(layer_named(checkpoint.network, layer), unit)
     shown = checkpoint.examples.unit(layer, number)
     published(checkpoint, bool(shown), f"examples of layer {layer}")
@@ -79,7 +81,7 @@ def _recorded(checkpoint: Checkpoint, layer: str, unit: str) -> tuple[tuple[Exam
 
 
 def _document(
-    checkpoint: Checkpoint, layer: str, unit: int, shown: tuple[Example, ...]
+    checkpoint: "Checkpoint", layer: str, unit: int, shown: "tuple[Example, ...]"
 ) -> dict[str, Any]:
     _, height, width = checkpoint.manifest.input.shape
     return {
@@ -93,7 +95,7 @@ def _document(
     }
 
 
-def _example(checkpoint: Checkpoint, layer: str, example: Example) -> dict[str, Any]:
+def _example(checkpoint: "Checkpoint", layer: str, example: "Example") -> dict[str, Any]:
     box = _field(checkpoint, layer, example)
     field = None if box is None else dict(zip(("top", "left", "bottom", "right"), box, strict=True))
     unknown = dict.fromkeys(("label", "answer", "confidence", "image"))
@@ -107,7 +109,7 @@ def _example(checkpoint: Checkpoint, layer: str, example: Example) -> dict[str, 
     }
 
 
-def _field(checkpoint: Checkpoint, layer: str, example: Example) -> Box | None:
+def _field(checkpoint: "Checkpoint", layer: str, example: "Example") -> Box | None:
     """None where the unit sees the whole image."""
     field = receptive_fields(checkpoint.network)[layer]
     if example.position is None or field.flat:
@@ -115,7 +117,9 @@ def _field(checkpoint: Checkpoint, layer: str, example: Example) -> Box | None:
     return field.box(*example.position)
 
 
-def _tile(checkpoint: Checkpoint, layer: str, example: Example, scale: int, *, marked: bool) -> Any:
+def _tile(
+    checkpoint: "Checkpoint", layer: str, example: "Example", scale: int, *, marked: bool
+) -> Pixels:
     image = checkpoint.images.get(example.index)
     assert image is not None
     box = _field(checkpoint, layer, example) if marked else None

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from glyphscope import filters
 from glyphscope.visualise import grid, png
 from service.document import openapi
 from service.document.openapi import LayerName, ModelName
@@ -46,8 +45,10 @@ async def picture(
     in grey or colour. A deeper unit has a kernel for each of its inputs: by default their `mean` is
     shown, which keeps the sign; `norm` shows where it looks at all, and `grid` every kernel on its
     own, a row a unit. A dense layer after a flattened map is shown as that map."""
+    from glyphscope import filters  # here: it needs PyTorch
+
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     layer_named(checkpoint.network, layer)
     weights = filters.kernels(checkpoint.network, layer)
     units, inputs, height, width = weights.shape

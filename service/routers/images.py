@@ -26,7 +26,7 @@ async def image(
     """As the network sees it. A version carries those images that drive a unit most, that it gets
     wrong, and a sample of the rest; `index` is the place in the data set's test split."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     number = int(index) if index.isascii() and index.isdecimal() and len(index) < 10 else -1
     published(checkpoint, number in checkpoint.images, f"test image {index!r}")
 

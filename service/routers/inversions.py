@@ -39,7 +39,7 @@ async def inversions(
     what is lost in it, the layer does not know. `error` is how far apart the layer's activations
     are: 0 the same, 1 as far as nothing. `png` is the first image's alone."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     layer_named(checkpoint.network, layer)
     if written == "png":
         _, height, width = checkpoint.manifest.input.shape

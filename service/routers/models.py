@@ -1,17 +1,18 @@
 """What can be asked: models, their manifests and their layers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
-from glyphscope.filters import kernel_shape
-from glyphscope.networks import LayerInfo, Network
 from service.document import openapi
 from service.document.openapi import ModelName
 from service.formats.answers import freshness, read
 from service.layers import can_hear, can_maximise
 from service.runtime import runtime
 from service.versions.inspection import Listing
+
+if TYPE_CHECKING:
+    from glyphscope.networks import LayerInfo, Network
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -37,7 +38,7 @@ async def manifest(request: Request, model: ModelName) -> Response:
 @router.get("/{model}/layers", summary="A version's layers", responses=openapi.LAYERS)
 async def layers(request: Request, model: ModelName) -> Response:
     """In the order of a forward pass, with what each can be asked for."""
-    checkpoint = await runtime(request).registry.get(model)
+    checkpoint = await runtime(request).registry.checkpoint(model)
     return read(
         request,
         {
@@ -72,7 +73,9 @@ def _model(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _layer(network: Network, layer: LayerInfo) -> dict[str, Any]:
+def _layer(network: "Network", layer: "LayerInfo") -> dict[str, Any]:
+    from glyphscope.filters import kernel_shape  # here: it needs PyTorch
+
     return {
         "name": layer.name,
         "kind": layer.kind,

@@ -1,11 +1,9 @@
 """What each unit of a layer does over the test set."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
-from glyphscope.checkpoint import Checkpoint
-from glyphscope.networks import LayerInfo
 from service.document import openapi
 from service.document.openapi import LayerName, ModelName
 from service.formats.answers import derived, dumps, freshness
@@ -13,6 +11,10 @@ from service.layers import layer_named
 from service.microscopy import published
 from service.runtime import runtime
 from service.sources import source
+
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
+    from glyphscope.networks import LayerInfo
 
 router = APIRouter(prefix="/v1/models", tags=["units"])
 
@@ -27,7 +29,7 @@ async def units(request: Request, model: ModelName, layer: LayerName) -> Respons
     position counts, so an image gives a unit one number. `dead` units answer every image alike;
     `duplicates` are pairs whose maps correlate above 0.99."""
     found = runtime(request)
-    checkpoint = await found.registry.get(model)
+    checkpoint = await found.registry.checkpoint(model)
     info = layer_named(checkpoint.network, layer)
     recorded = checkpoint.statistics.layers
     published(checkpoint, layer in recorded, f"statistics of layer {layer}", known=recorded)
@@ -38,7 +40,7 @@ async def units(request: Request, model: ModelName, layer: LayerName) -> Respons
     return await derived(request, source(checkpoint.manifest), make, freshness(model))
 
 
-def _document(checkpoint: Checkpoint, layer: LayerInfo) -> dict[str, Any]:
+def _document(checkpoint: "Checkpoint", layer: "LayerInfo") -> dict[str, Any]:
     statistics = checkpoint.statistics
     pairs = statistics.duplicates(layer.name)
     return {
@@ -52,7 +54,7 @@ def _document(checkpoint: Checkpoint, layer: LayerInfo) -> dict[str, Any]:
     }
 
 
-def _unit(checkpoint: Checkpoint, layer: str, unit: int) -> dict[str, Any]:
+def _unit(checkpoint: "Checkpoint", layer: str, unit: int) -> dict[str, Any]:
     found = checkpoint.statistics.unit(layer, unit)
     assert found is not None
     return {

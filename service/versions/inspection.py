@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from glyphscope.checkpoint import read_manifest, verify
 from glyphscope.errors import BrokenCheckpoint, GlyphscopeError
+from glyphscope.folder import read_manifest, verify
 from glyphscope.manifest import Manifest
 from glyphscope.preprocess import recipe
 from glyphscope.store import PRODUCTION, Ref, Store

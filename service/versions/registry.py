@@ -1,6 +1,7 @@
 """Which checkpoint answers a request: verified, loaded and warmed beside the one that serves.
 
     get("mnist")             the version that the alias names, loaded first where it is not yet
+    checkpoint("mnist")      the same with its network, for whoever looks inside
     route("mnist", id)       for classification: the version that serves until the new one is
                              loaded, or the canary's for its share of request ids
     shadow("mnist", id)      the version to compare with, where there is one
@@ -13,14 +14,12 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from glyphscope.checkpoint import load
 from glyphscope.errors import BrokenCheckpoint, GlyphscopeError, NotFound, Unavailable
 from glyphscope.manifest import Manifest
 from glyphscope.store import PRODUCTION, Ref, Store
-from service.inference.model import Model, open_model
+from service.inference.model import Model, confirmed, open_model
 from service.processes.pools import Pool
 from service.versions.inspection import Inspector, Listing, with_serving
 from service.versions.memory import Memory, rank
@@ -28,10 +27,15 @@ from service.versions.resolver import Plan, Resolver, Signature, alias_of, signa
 from service.versions.rollout import Rollout, Share
 from service.versions.served import Served
 
+if TYPE_CHECKING:
+    from glyphscope.checkpoint import Checkpoint
+
 logger = logging.getLogger("glyphscope.service")
 
 LOADER_NICE = 10
 """A version that loads gives way to those that answer."""
+
+CONFIRM_SECONDS = 0.25
 
 Warm = Callable[[Model], Awaitable[None]]
 
@@ -46,7 +50,7 @@ class Registry:
     def __init__(
         self,
         store: Store,
-        device: torch.device,
+        device: str,
         max_loaded: int = 8,
         threads: int = 1,
         *,
@@ -65,6 +69,7 @@ class Registry:
         self._locks: dict[Ref, asyncio.Lock] = {}
         self._preparing: dict[Ref, asyncio.Task[None]] = {}
         self._refused: dict[Ref, str] = {}
+        self._confirming: asyncio.Task[None] | None = None
 
     def resolve(self, text: str) -> Ref:
         """The version that the text names; the last good one where that is known to be broken.
@@ -81,6 +86,16 @@ class Registry:
         if self._may_serve(plan) and not self._has(plan.ref):
             await self._prepare(plan.ref)
         return await self._answer(text, plan)
+
+    async def checkpoint(self, text: str) -> "Checkpoint":
+        """As ``get``, opened."""
+        return await self.opened(await self.get(text))
+
+    async def opened(self, model: Model) -> "Checkpoint":
+        """With its network. Raises ``BrokenCheckpoint``."""
+        if model.checkpoint is not None:
+            return model.checkpoint
+        return await self._loader.run(lambda: self._opened(model))
 
     async def route(self, text: str, request_id: str) -> Model:
         """As ``get``, but nobody waits for another version while one serves."""
@@ -214,8 +229,39 @@ class Registry:
         await asyncio.gather(*list(self._preparing.values()))
         return found
 
+    def confirm_soon(self) -> None:
+        """Without waiting, and not before whoever waited for readiness has had an answer."""
+        self._confirming = asyncio.create_task(self.confirm(CONFIRM_SECONDS))
+
+    async def confirm(self, delay: float = 0) -> None:
+        """Open every version that answers without its network as yet; one that is found broken is
+        refused from then on, and one whose ``model.onnx`` is wrong goes on with its weights."""
+        await asyncio.sleep(delay)
+        for ref in self._memory.refs():
+            async with self._locks.setdefault(ref, asyncio.Lock()):
+                await self._confirm(ref)
+
+    async def _confirm(self, ref: Ref) -> None:
+        mark = self._mark(ref)
+        model = self._memory.get(ref, mark)
+        if model is None or model.checkpoint is not None:
+            return
+        try:
+            good = await self._loader.run(
+                lambda: self._inspector.guard(ref, lambda: confirmed(model))
+            )
+        except BrokenCheckpoint as error:
+            self._refused[ref] = str(error)
+            self._memory.drop(ref)
+            return
+        if good is not model:
+            await self._warm(good)
+            self._memory.hold(ref, mark, good)
+
     async def close(self) -> None:
-        tasks = list(self._preparing.values())
+        tasks = [*self._preparing.values()]
+        if self._confirming is not None:
+            tasks.append(self._confirming)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -342,14 +388,17 @@ class Registry:
         return self._memory.has(ref, self._mark(ref))
 
     def _read(self, ref: Ref) -> Model:
-        self._inspector.inspect(ref)
-        model = self._inspector.guard(ref, lambda: self._open(ref))
+        manifest = self._inspector.inspect(ref)
+        folder = self.store.path(ref)
+        model = self._inspector.guard(
+            ref, lambda: open_model(manifest, folder, self.device, self._threads)
+        )
         logger.info("loaded %s on %s", ref, model.runtime)
         return model
 
-    def _open(self, ref: Ref) -> Model:
-        folder = self.store.path(ref)
-        return open_model(load(folder, self.device), folder, self._threads)
+    def _opened(self, model: Model) -> "Checkpoint":
+        ref = Ref(model.manifest.name, model.manifest.version)
+        return self._inspector.guard(ref, model.opened)
 
     def _mark(self, ref: Ref) -> Signature:
         """A store that was deleted and filled anew may give the same number to another network."""

@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.preprocess import Pixels, to_tensor
 from glyphscope.spec import InputSpec
+from service.inference.model import Model
 from service.inference.scores import Logits
 from service.processes.pools import Pool
 
@@ -46,7 +44,7 @@ class Comparison:
 class _Offer:
     key: tuple[str, str]
     labels: Sequence[str]
-    other: Checkpoint
+    other: Model
     pixels: Pixels
     logits: Logits
 
@@ -63,7 +61,7 @@ class Shadow:
         self._task: asyncio.Task[None] | None = None
         self._thread = Pool("shadow", threads=1, nice=_NICE)
 
-    def offer(self, primary: Checkpoint, other: Checkpoint, pixels: Pixels, logits: Logits) -> None:
+    def offer(self, primary: Model, other: Model, pixels: Pixels, logits: Logits) -> None:
         """``logits``: what ``primary`` answered, (n, classes). Returns at once."""
         key = primary.manifest.ref, other.manifest.ref
         counted = self._found.setdefault(key, Comparison())
@@ -117,7 +115,9 @@ class Shadow:
 
 def _disagreements(offer: _Offer) -> int:
     """By the labels' names: the classes of the two may stand in another order."""
-    other = offer.other
+    import torch  # here: it is brought once somebody looks inside
+
+    other = offer.other.opened()
     with torch.inference_mode():
         logits = other.network(to_tensor(offer.pixels, other.manifest.input, other.device))
     pairs = zip(offer.logits.argmax(1).tolist(), logits.argmax(1).tolist(), strict=True)

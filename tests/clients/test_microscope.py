@@ -16,7 +16,8 @@ from clients import Client
 from clients.cli import app
 from clients.errors import NotFound
 from glyphscope import checkpoint
-from glyphscope.attribution import METHODS, attribute
+from glyphscope.attribution import attribute
+from glyphscope.attribution_methods import METHODS
 from glyphscope.catalogue import network_spec
 from glyphscope.manifest import SNAPSHOTS, Manifest
 from glyphscope.networks import build

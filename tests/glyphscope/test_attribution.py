@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glyphscope.attribution import METHODS, AttributionOptions, attribute
+from glyphscope.attribution import RUNS, AttributionOptions, attribute
+from glyphscope.attribution_methods import METHODS
 from glyphscope.catalogue import network_spec
 from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput, NotFound
@@ -326,3 +327,7 @@ def test_networks_of_other_functions(pixels: np.ndarray, method: str, reason: st
     flat = made("mlp", units=[4])
     with pytest.raises(InvalidInput, match="this network has none"):
         attribute(flat, pixels, "grad-cam")
+
+
+def test_every_method_can_be_run() -> None:
+    assert RUNS.keys() == METHODS.keys()

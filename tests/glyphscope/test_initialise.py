@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from glyphscope import initialise
 from glyphscope.catalogue import network_spec
+from glyphscope.initialise import RULES
 from glyphscope.networks import Network, build
+from glyphscope.weight_rule import NAMES, parse
 
 FAN_IN = 25 * 8
 
@@ -76,5 +77,9 @@ def test_the_seed_decides_the_draw() -> None:
 )
 def test_what_is_not_understood_is_told(text: str, said: str) -> None:
     with pytest.raises(ValueError, match="weight initialisation") as caught:
-        initialise.parse(text)
+        parse(text)
     assert said in str(caught.value)
+
+
+def test_every_name_has_a_rule() -> None:
+    assert set(NAMES) == {"default", *RULES}

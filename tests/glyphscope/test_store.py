@@ -9,6 +9,7 @@ import pytest
 from glyphscope import checkpoint
 from glyphscope.catalogue import network_spec
 from glyphscope.errors import BrokenCheckpoint, Conflict, InvalidInput, NotFound
+from glyphscope.folder import read_manifest
 from glyphscope.manifest import Manifest
 from glyphscope.networks import build
 from glyphscope.spec import InputSpec, LabelSet
@@ -52,7 +53,7 @@ def test_a_version_from_elsewhere_keeps_its_number_and_moves_no_alias(
 
     def write(folder: Path, version: int) -> Manifest:
         shutil.copytree(made, folder, dirs_exist_ok=True)
-        return checkpoint.read_manifest(folder)
+        return read_manifest(folder)
 
     store.adopt("tiny", 7, write)
     assert store.versions("tiny") == [1, 7]
@@ -156,4 +157,4 @@ def test_writers_in_several_processes_never_share_a_version(store: Store) -> Non
     assert [w.exitcode for w in workers] == [0, 0, 0]
     assert store.versions("many") == list(range(1, 31))
     for version in store.versions("many"):
-        assert checkpoint.read_manifest(store.root / f"many/{version}").version == version
+        assert read_manifest(store.root / f"many/{version}").version == version

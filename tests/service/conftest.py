@@ -208,7 +208,7 @@ def draw(runtime: Runtime, store: Store) -> Callable[..., int]:
         jobs = runtime.maximisations.jobs
         tasks = Tasks(
             jobs,
-            Loaded(store, torch.device("cpu")),
+            Loaded(store, "cpu"),
             queue.enqueue,
             Cache(jobs, runtime.settings.max_cache_bytes),
             maximise=maximise,

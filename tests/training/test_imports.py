@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from glyphscope import checkpoint
 from glyphscope.errors import InvalidInput, NotFound
+from glyphscope.folder import read_manifest
 from glyphscope.spec import InputSpec
 from glyphscope.store import Store
 from training import cli, imports, vision
@@ -233,7 +234,7 @@ def test_the_command(shapes: dict[str, Tensor], save: Save, tmp_path: Path) -> N
     assert "imported birds@1, 3 classes" in done.output
     assert "no accuracy is recorded" in done.output
     store = Store(tmp_path / "store")
-    manifest = checkpoint.read_manifest(store.path(store.resolve("birds")))
+    manifest = read_manifest(store.path(store.resolve("birds")))
     assert manifest.input == what().input
 
 

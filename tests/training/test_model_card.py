@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from glyphscope import checkpoint
 from glyphscope.errors import Conflict
+from glyphscope.folder import read_manifest
 from glyphscope.manifest import Manifest
 from training import recipe
 from training.model_card import model_card
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def manifest(name: str) -> Manifest:
-    return checkpoint.read_manifest(STORE / name / "1")
+    return read_manifest(STORE / name / "1")
 
 
 def card(name: str) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from glyphscope import checkpoint
 from glyphscope.errors import Conflict, InvalidInput
+from glyphscope.folder import read_manifest
 from glyphscope.store import Store
 from glyphscope.visualise.prior import Mixture, prior
 from training import evaluate, experiment, priors, recipe
@@ -74,7 +75,7 @@ def test_the_network_says_nothing_of_the_machine_that_exported_it(published: Pat
 
 
 def test_what_a_version_consists_of(published: Path) -> None:
-    files = set(checkpoint.read_manifest(published).files)
+    files = set(read_manifest(published).files)
     assert files == {
         "model.safetensors", "first_layer.safetensors", "model.onnx",
         "history.json", "examples.safetensors", "MODEL_CARD.md", "example_images.png",
@@ -136,7 +137,7 @@ def test_shipped_data_has_the_librarys_prior_and_few_or_large_images_have_none()
 
 
 def test_the_onnx_file_knows_labels_and_normalisation(published: Path) -> None:
-    manifest = checkpoint.read_manifest(published)
+    manifest = read_manifest(published)
     model = onnx.load(published / "model.onnx")
     known = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(known["labels"]) == list(manifest.labels.names)

@@ -6,7 +6,8 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import InvalidInput, NotFound
 from glyphscope.visualise import MaximisationRequest, Term, resolve
 from glyphscope.visualise.objectives import channel, direction, layer, neuron
-from glyphscope.visualise.terms import compile_terms, completed
+from glyphscope.visualise.summed import compile_terms
+from glyphscope.visualise.terms import completed
 
 
 def ask(**more: object) -> MaximisationRequest:

@@ -208,7 +208,7 @@ def test_a_pass_that_fails(short: Server, long: Server) -> None:
     for server in (short, long):
         model = server.runtime.registry.at_hand("mnist")
         assert model is not None
-        handle = model.network.register_forward_pre_hook(fail)
+        handle = model.opened().network.register_forward_pre_hook(fail)
         failed = server.talk([request(PNG)])
         handle.remove()
         assert failed.startswith(b"HTTP/1.1 500")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
 from glyphscope.errors import InvalidInput
 from glyphscope.store import Store
@@ -186,7 +185,7 @@ def test_a_pass_that_fails(traced: Server, ask: Callable[..., Spans]) -> None:
 
     model = traced.runtime.registry.at_hand("mnist")
     assert model is not None
-    handle = model.network.register_forward_pre_hook(fail)
+    handle = model.opened().network.register_forward_pre_hook(fail)
     try:
         found = ask([request(PNG)])
     finally:
@@ -295,7 +294,7 @@ def test_a_job_is_a_part_of_the_trace_that_ordered_it(
     [job] = jobs.open_ids()
     Tasks(
         jobs,
-        Loaded(Store(settings.store), torch.device("cpu")),
+        Loaded(Store(settings.store), "cpu"),
         found_by.queue.enqueue,
         Cache(jobs, settings.max_cache_bytes),
         maximise=maximise,

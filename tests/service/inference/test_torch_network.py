@@ -87,7 +87,7 @@ class TestGraphs:
     def test_a_model_on_a_gpu_has_them(
         self, on_gpu: Checkpoint, caplog: pytest.LogCaptureFixture
     ) -> None:
-        model = open_model(on_gpu, MNIST)
+        model = open_model(on_gpu.manifest, MNIST, "cuda")
         assert model.runtime == "cuda"
         assert isinstance(model.forward, Graphs)
         assert "without CUDA graphs" not in caplog.text
@@ -136,7 +136,7 @@ class TestGraphs:
             np.testing.assert_allclose(found(pixels), expected, rtol=1e-5, atol=1e-5)
 
     async def test_by_the_batcher(self, on_gpu: Checkpoint) -> None:
-        model, engine = open_model(on_gpu, MNIST), Engine()
+        model, engine = open_model(on_gpu.manifest, MNIST, "cuda"), Engine()
         sent = [images(count, model.manifest.input, seed=count) for count in (1, 3, 70, 5, 33)]
         found = await asyncio.gather(*(engine.answers(model, pixels) for pixels in sent))
         for pixels, scores in zip(sent, found, strict=True):

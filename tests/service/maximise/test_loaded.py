@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from glyphscope.store import Ref, Store
 from service.maximise.loaded import Loaded
 
 
 def test_what_was_read_is_kept(store: Store, publish: Callable[..., Any]) -> None:
     publish()
-    loaded = Loaded(store, torch.device("cpu"))
+    loaded = Loaded(store, "cpu")
     assert loaded.get(Ref("mnist", 1)) is loaded.get(Ref("mnist", 1))
 
 
@@ -20,6 +18,6 @@ def test_the_same_network_published_again_with_more_beside_it_is_read_again(
 ) -> None:
     bare, full = publish(files={}), publish()
     assert bare.digest == full.digest
-    loaded = Loaded(store, torch.device("cpu"))
+    loaded = Loaded(store, "cpu")
     assert not loaded.get(Ref("mnist", 1)).statistics.layers
     assert loaded.get(Ref("mnist", 2)).statistics.layers

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from glyphscope import visualise
-from glyphscope.checkpoint import load, read_manifest
+from glyphscope.checkpoint import load
 from glyphscope.errors import Cancelled, InvalidInput
+from glyphscope.folder import read_manifest
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, UnitImage
 from service.maximise.cache import Cache
@@ -47,7 +47,7 @@ def tasks(jobs: Jobs, store: Store, enqueued: list[str], order: Order) -> Callab
     def tasks(maximise: Maximise = library_maximise, stopping: bool = False) -> Tasks:
         return Tasks(
             jobs,
-            Loaded(store, torch.device("cpu")),
+            Loaded(store, "cpu"),
             enqueued.append,
             Cache(jobs, 2**30),
             stopping=lambda: stopping,

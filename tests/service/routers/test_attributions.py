@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glyphscope.attribution import METHODS, attribute
+from glyphscope.attribution import attribute
+from glyphscope.attribution_methods import METHODS
 from glyphscope.checkpoint import Checkpoint, load
 from glyphscope.store import Store
-from service.analysis.attributions import ABOUT
 from service.analysis.hands import Here
 from service.analysis.heat import FOR, GROUND, overlay
 from service.analysis.job import Answer, Job
 from service.analysis.pool import Analyses
 from service.analysis.tasks import TASKS
 from service.document import schemas
+from service.routers.attributions import ABOUT
 
 URL = "/v1/models/mnist/attributions"
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glyphscope.checkpoint import load, read_manifest
+from glyphscope.checkpoint import load
 from glyphscope.errors import InvalidInput
+from glyphscope.folder import read_manifest
 from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest, UnitImage, digest, resolve, score
 from service.document import schemas

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from glyphscope.checkpoint import read_manifest
+from glyphscope.folder import read_manifest
 from glyphscope.store import Store
 from service.document import schemas
 

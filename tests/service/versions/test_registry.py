@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from glyphscope.checkpoint import Checkpoint
 from glyphscope.errors import BrokenCheckpoint, NotFound, Unavailable
 from glyphscope.store import Ref, Store
+from service.inference.model import Model
 from service.versions.inspection import Inspector
 from service.versions.registry import Registry
 from service.versions.resolver import Resolver
@@ -25,7 +24,7 @@ Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
 
 @pytest.fixture
 def registry(store: Store) -> Registry:
-    return Registry(store, torch.device("cpu"), max_loaded=2)
+    return Registry(store, "cpu", max_loaded=2)
 
 
 async def test_the_same_version_is_loaded_once(registry: Registry, publish: Publish) -> None:
@@ -127,12 +126,12 @@ async def test_what_serves_serves_on_until_the_new_version_is_loaded_and_warmed(
 ) -> None:
     go, warmed = asyncio.Event(), []
 
-    async def warm(checkpoint: Checkpoint) -> None:
+    async def warm(checkpoint: Model) -> None:
         warmed.append(checkpoint.manifest.version)
         if checkpoint.manifest.version == 2:
             await go.wait()
 
-    registry = Registry(store, torch.device("cpu"), warm=warm)
+    registry = Registry(store, "cpu", warm=warm)
     publish(seed=0)
     first = await registry.get("mnist")
     publish(seed=1)
@@ -152,7 +151,7 @@ async def test_a_broken_version_leaves_the_last_good_one_also_after_a_restart(
     publish: Publish, store: Store, tmp_path: Path, until: Until
 ) -> None:
     def started() -> Registry:
-        return Registry(store, torch.device("cpu"), state=tmp_path / "state")
+        return Registry(store, "cpu", state=tmp_path / "state")
 
     registry = started()
     publish(seed=0)
@@ -186,9 +185,9 @@ async def test_a_new_process_starts_with_what_the_alias_names_now(
     publish: Publish, store: Store, tmp_path: Path
 ) -> None:
     publish(seed=0)
-    await Registry(store, torch.device("cpu"), state=tmp_path / "state").get("mnist")
+    await Registry(store, "cpu", state=tmp_path / "state").get("mnist")
     publish(seed=1)
-    [found] = await Registry(store, torch.device("cpu"), state=tmp_path / "state").load_production()
+    [found] = await Registry(store, "cpu", state=tmp_path / "state").load_production()
     assert found.manifest.version == 2
 
 

@@ -2,27 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glyphscope.checkpoint import Checkpoint, load
+from glyphscope.errors import BrokenCheckpoint
+from glyphscope.folder import read_manifest
 from glyphscope.preprocess import to_tensor
 from glyphscope.store import Store
+from service.inference.model import Model, open_model
 from service.versions.shadow import MOST_IMAGES, Shadow
 
 Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
-Pair = tuple[Checkpoint, Checkpoint]
+Pair = tuple[Model, Model]
 
 
 @pytest.fixture
 def pair(publish: Callable[..., Any], store: Store) -> Pair:
     for seed in (0, 1):
         publish(seed=seed)
-    first, second = (load(store.root / "mnist" / version) for version in "12")
+    folders = [store.root / "mnist" / version for version in "12"]
+    first, second = (open_model(read_manifest(folder), folder) for folder in folders)
     return first, second
 
 
@@ -52,7 +54,8 @@ def images(count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 255, (count, 1, 28, 28), np.uint8)
 
 
-def logits(checkpoint: Checkpoint, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def logits(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    checkpoint = model.opened()
     x = to_tensor(pixels, checkpoint.manifest.input, checkpoint.device)
     found: NDArray[np.float32] = checkpoint.network(x).numpy()
     return found
@@ -107,24 +110,22 @@ async def test_a_version_that_fails_is_counted_and_the_next_offer_is_taken(
     pair: Pair, shadow: Shadow, until: Until
 ) -> None:
     first, second = pair
-    broken = replace(second, network=replace_forward(second))
+
+    def fail() -> Any:
+        raise BrokenCheckpoint("no such file")
+
+    broken = Model(second.manifest, second.forward, second.runtime, fail)
     shadow.offer(first, broken, images(3), zeros(3))
     assert (await settled(shadow, until, 3))["failed"] == 3
     shadow.offer(first, second, images(2), zeros(2))
     assert (await settled(shadow, until, 5))["compared"] == 2
 
 
-def replace_forward(checkpoint: Checkpoint) -> Any:
-    def fail(x: Any) -> Any:
-        raise RuntimeError("no such kernel")
-
-    return fail
-
-
 async def test_networks_of_other_pictures_are_not_compared(pair: Pair, shadow: Shadow) -> None:
     first, second = pair
     other_input = second.manifest.input.model_copy(update={"polarity": "dark-on-light"})
-    other = replace(second, manifest=second.manifest.model_copy(update={"input": other_input}))
+    manifest = second.manifest.model_copy(update={"input": other_input})
+    other = Model(manifest, second.forward, second.runtime, second.opened)
     shadow.offer(first, other, images(3), zeros(3))
     [row] = shadow.report()
     assert (row["incomparable"], shadow.waiting) == (3, 0)
