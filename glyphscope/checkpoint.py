@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -52,7 +53,7 @@ class Checkpoint:
     prior: Mapping[str, Tensor] = field(default_factory=dict)
 
     @cached_property
-    def memory(self) -> dict[str, Tensor]:
+    def memory(self) -> dict[str, Any]:
         """What was worked out of this network once and is asked for again, by what it is."""
         return {}
 

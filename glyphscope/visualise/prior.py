@@ -73,6 +73,10 @@ class Mixture:
 
     def sample(self) -> Tensor:
         """``EACH`` of every cloud in turn."""
+        return self._samples
+
+    @cached_property
+    def _samples(self) -> Tensor:
         clouds, rank, _ = self.axes.shape
         generator = torch.Generator().manual_seed(SEED)
         steps = torch.randn(EACH, clouds, rank, generator=generator) * SPREAD
@@ -83,7 +87,7 @@ class Mixture:
         flat = images.flatten(1)
         along = self._along(flat)
         odds = self._odds(flat, along)
-        steps = odds[..., None] * (self._kept - self._rest[:, None]) * along
+        steps = odds[..., None] * self._more * along
         middles = (odds * (1 - self._rest)) @ self.means
         rest = (odds * self._rest).sum(1, keepdim=True) * flat
         found: Tensor = middles + rest + steps.flatten(1) @ self._rows
@@ -96,13 +100,10 @@ class Mixture:
 
     def _odds(self, flat: Tensor, along: Tensor) -> Tensor:
         """(N, K): which cloud an image belongs to."""
-        wide, narrow = self.variances + SIGMA**2, self.noise + SIGMA**2
-        dimensions = self.means.shape[1] - self.variances.shape[1]
         square = flat.square().sum(1, keepdim=True) - 2 * flat @ self.means.T + self._lengths
         inside = along.square()
-        distance = (inside / wide).sum(2) + (square - inside.sum(2)) / narrow
-        volume = wide.log().sum(1) + dimensions * narrow.log()
-        return (self.shares.log() - (distance + volume) / 2).softmax(1)
+        distance = (inside / self._wide).sum(2) + (square - inside.sum(2)) / self._narrow
+        return (self._logs - (distance + self._volume) / 2).softmax(1)
 
     @cached_property
     def _rows(self) -> Tensor:
@@ -118,12 +119,33 @@ class Mixture:
         return self.means.square().sum(1)
 
     @cached_property
-    def _kept(self) -> Tensor:
-        return self.variances / (self.variances + SIGMA**2)
+    def _logs(self) -> Tensor:
+        return self.shares.log()
+
+    @cached_property
+    def _wide(self) -> Tensor:
+        """(K, R): variances along the axes, with the noise that is taken out."""
+        return self.variances + SIGMA**2
+
+    @cached_property
+    def _narrow(self) -> Tensor:
+        """(K,): those in every other direction."""
+        return self.noise + SIGMA**2
+
+    @cached_property
+    def _volume(self) -> Tensor:
+        dimensions = self.means.shape[1] - self.variances.shape[1]
+        return self._wide.log().sum(1) + dimensions * self._narrow.log()
 
     @cached_property
     def _rest(self) -> Tensor:
-        return self.noise / (self.noise + SIGMA**2)
+        """(K,): what is kept of a step in any direction that is no axis."""
+        return self.noise / self._narrow
+
+    @cached_property
+    def _more(self) -> Tensor:
+        """(K, R): how much more than that is kept of a step along an axis."""
+        return self.variances / self._wide - self._rest[:, None]
 
 
 @dataclass(frozen=True)
@@ -146,7 +168,15 @@ class Waves:
 
 
 def prior(checkpoint: Checkpoint) -> Prior:
-    """Raises ``BrokenCheckpoint`` where the one that the version carries is not understood."""
+    """Remembered by the checkpoint. Raises ``BrokenCheckpoint`` where the one that the version
+    carries is not understood."""
+    if "prior" not in checkpoint.memory:
+        checkpoint.memory["prior"] = _prior(checkpoint)
+    found: Prior = checkpoint.memory["prior"]
+    return found
+
+
+def _prior(checkpoint: Checkpoint) -> Prior:
     spec, device = checkpoint.manifest.input, checkpoint.device
     if checkpoint.prior:
         return _own(checkpoint)

@@ -24,7 +24,9 @@ class _RedirectedReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Tensor:
         (x,), gradient = ctx.saved_tensors, gradients[0]
-        true = gradient * (x > 0)
+        true: Tensor = torch.ops.aten.threshold_backward(gradient, x, 0)
+        blocked = true.abs().amax(tuple(range(1, x.ndim))) == 0
+        if not blocked.any():
+            return true
         climbing = gradient * ((x > 0) | (gradient > 0))
-        blocked = true.flatten(1).abs().amax(1) == 0
         return torch.where(blocked.view(-1, *[1] * (x.ndim - 1)), climbing, true)

@@ -70,7 +70,7 @@ def starts(
         [layer] = [found for found in checkpoint.network.layers if found.name == request.layer]
         whole = range(layer.units)
         checkpoint.memory[name] = _scores(checkpoint, request, whole, images, threads, cancelled)
-    known = checkpoint.memory[name]
+    known: Tensor = checkpoint.memory[name]
     return Starts(images, {unit: known[unit] for unit in units})
 
 

@@ -50,15 +50,16 @@ def finished(
         [value] = _objective(checkpoint, request, batch, pixels)[:1].tolist()
         return [UnitImage(0, value, None, not felt[0], pixels[0] if felt[0] else pixels[0] * 0)]
     values = highest(checkpoint, request.layer, batch.units, pixels)
-    silence = highest(checkpoint, request.layer, batch.units, np.zeros_like(pixels))
-    found = []
-    for i, number in enumerate(batch.numbers):
-        known = checkpoint.examples.maximum(request.layer, batch.units[i])
-        dead = _dead(rectified(checkpoint, request.layer), float(values[i]), known, felt[i])
-        picture = np.zeros_like(pixels[i]) if dead else pixels[i]
-        value = float(silence[i] if dead else values[i])
-        found.append(UnitImage(number, value, known, dead, picture))
-    return found
+    known = [checkpoint.examples.maximum(request.layer, unit) for unit in batch.units]
+    silent = rectified(checkpoint, request.layer)
+    dead = [_dead(silent, *facts) for facts in zip(values.tolist(), known, felt, strict=True)]
+    if any(dead):
+        pixels = np.where(np.reshape(dead, (-1, 1, 1, 1)), np.uint8(0), pixels)
+        values = highest(checkpoint, request.layer, batch.units, pixels)
+    return [
+        UnitImage(number, float(values[i]), known[i], dead[i], pixels[i])
+        for i, number in enumerate(batch.numbers)
+    ]
 
 
 def rectified(checkpoint: Checkpoint, layer: str) -> bool:

@@ -131,6 +131,13 @@ def test_a_versions_own_prior_comes_before_that_of_its_preprocessing(
     assert found.means.shape != shipped.means.shape
 
 
+def test_a_prior_is_read_once(checkpoint: Checkpoint) -> None:
+    first = prior(checkpoint)
+    assert prior(checkpoint) is first
+    assert isinstance(first, Mixture)
+    assert first.sample() is first.sample()
+
+
 @pytest.mark.parametrize("broken", ["field", "size"])
 def test_a_prior_that_does_not_fit_is_refused(checkpoint: Checkpoint, broken: str) -> None:
     own = packed(mixture())
