@@ -62,7 +62,7 @@ async def test_long_passes_run_in_one_thread(engine: Engine, loaded: Model) -> N
 
     def keep(values: torch.Tensor) -> Any:
         threads.add(threading.current_thread().name)
-        time.sleep(0.01)  # an image, of which the event loop takes four milliseconds at most
+        time.sleep(0.02)  # an image, of which the event loop takes eight milliseconds at most
         return values.numpy()
 
     for _ in range(3):
