@@ -1,8 +1,8 @@
 """How many processes fit: the cores and the memory that this process may use.
 
-A container sees all cores and all memory of its machine; what it may use is in its control group
-(cgroup v2: docs.kernel.org/admin-guide/cgroup-v2, ``cpu.max`` and ``memory.max``), and a limit of a
-group holds for all below it.
+A container sees all cores and all memory of its machine; what it may use is in its control group,
+and a limit of a group holds for all below it (docs.kernel.org/admin-guide: cgroup-v2, ``cpu.max``
+and ``memory.max``; cgroup-v1, ``cpu.cfs_quota_us`` and ``memory.limit_in_bytes``, a tree each).
 """
 
 import os
@@ -29,16 +29,23 @@ def fitting(cores: int, memory: int) -> int:
 def cores(groups: Path = GROUPS, own: Path = OWN_GROUP, usable: int | None = None) -> int:
     """Whole ones: a process that computes on a part of a core is halted for the rest."""
     found = float(usable or _affinity())
-    for line in _limits(groups, own, "cpu.max"):
-        quota, _, period = line.partition(" ")
-        found = min(found, int(quota) / int(period or 100_000))
+    for group in _groups(groups, own, "cpu"):
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        quota = quota or _read(group / "cpu.cfs_quota_us")
+        period = period or _read(group / "cpu.cfs_period_us")
+        if quota.isdecimal():
+            found = min(found, int(quota) / int(period or 100_000))
     return max(1, int(found))
 
 
 def memory(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int:
     """Bytes."""
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([installed, *(int(line) for line in _limits(groups, own, "memory.max"))])
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for group in _groups(groups, own, "memory"):
+        limit = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
+        if limit.isdecimal():
+            found = min(found, int(limit))
+    return found
 
 
 def _affinity() -> int:
@@ -47,20 +54,23 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _limits(groups: Path, own: Path, name: str) -> Iterator[str]:
-    """What the file says in this process's group and in those above, where it sets a limit."""
+def _groups(groups: Path, own: Path, controller: str) -> Iterator[Path]:
+    """This process's group and those above it: of version 2, and of the controller's own tree."""
+    for line in _read(own).splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            root = groups
+        elif controller in controllers.split(","):
+            root = groups / controller
+        else:
+            continue
+        home = root / path.removeprefix("/")
+        yield from (each for each in [home, *home.parents] if each.is_relative_to(root))
+
+
+def _read(file: Path) -> str:
+    """Empty where there is none: the root has no limits, and a system without groups no files."""
     try:
-        lines = own.read_text().splitlines()
-    except OSError:  # not Linux
-        return
-    for path in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
-        home = groups / path
-        for group in [home, *home.parents]:
-            if not group.is_relative_to(groups):
-                break
-            try:
-                text = (group / name).read_text().strip()
-            except OSError:  # the root has none
-                continue
-            if text and not text.startswith("max"):
-                yield text
+        return file.read_text().strip()
+    except OSError:
+        return ""

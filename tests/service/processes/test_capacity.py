@@ -72,6 +72,40 @@ def test_memory_is_the_lowest_limit(groups: Path) -> None:
     assert capacity.memory(groups, groups / "own") == 2**28
 
 
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A machine with version 1, where each controller has a tree of its own."""
+    own = "4:memory:/pod/container\n3:cpu,cpuacct:/pod/container\n1:name=systemd:/pod\n0::/\n"
+    (tmp_path / "own").write_text(own)
+    for controller in ("cpu", "memory"):
+        (tmp_path / controller / "pod" / "container").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "found"),
+    [("-1", "100000", 8), ("250000", "100000", 2), ("150000", "50000", 3)],
+)
+def test_the_quota_of_an_older_group(older: Path, quota: str, period: str, found: int) -> None:
+    for name, value in (("cpu.cfs_quota_us", quota), ("cpu.cfs_period_us", period)):
+        (older / "cpu" / "pod" / "container" / name).write_text(value + "\n")
+    assert cores(older) == found
+
+
+def test_an_older_container_sees_its_groups_as_roots(older: Path) -> None:
+    (older / "own").write_text("3:cpu,cpuacct:/docker/3f\n4:memory:/docker/3f\n")
+    (older / "cpu" / "cpu.cfs_quota_us").write_text("200000\n")
+    (older / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    (older / "memory" / "memory.limit_in_bytes").write_text(f"{2**28}\n")
+    assert cores(older) == 2
+    assert capacity.memory(older, older / "own") == 2**28
+
+
+def test_no_limit_of_an_older_group_is_a_number_beyond_all_memory(older: Path) -> None:
+    (older / "memory" / "memory.limit_in_bytes").write_text(f"{2**63 - 4096}\n")
+    assert capacity.memory(older, older / "own") == capacity.memory(older, older / "none")
+
+
 def test_by_default_one_a_gpu_or_a_core_that_memory_has_room_for() -> None:
     assert capacity.default_workers(gpus=3) == 3
     assert capacity.default_workers(gpus=0) >= 1
