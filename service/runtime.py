@@ -82,7 +82,7 @@ class Runtime:
         gc.freeze()
         self.watcher.show()
         self.watcher.start()
-        self.registry.confirm_soon()
+        self.registry.loader.confirm_soon()
 
     def compare(
         self,
@@ -119,7 +119,7 @@ class Runtime:
 
     async def close(self) -> None:
         await self.watcher.close()
-        await self.registry.close()
+        await self.registry.loader.close()
         self.shadow.close()
         self.engine.close()
         for pool in (self.pool, self.jobs, self.drawers):

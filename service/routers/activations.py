@@ -65,7 +65,7 @@ async def activations(
     found = runtime(request)
     written = asked or OFFERS[negotiate(request, tuple(OFFERS))]
     served = await found.registry.route(model, request_id(request))
-    chosen = choose((await found.registry.opened(served)).network, layers)
+    chosen = choose((await found.registry.loader.opened(served)).network, layers)
     pixels = await read_pixels(
         request, served.manifest.input, found.settings.max_batch_images, found.pool
     )

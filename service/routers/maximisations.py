@@ -42,7 +42,8 @@ async def create(request: Request, model: ModelName) -> Response:
     ref = found.registry.resolve(model)
     check_media_type(request, ["application/json"])
     asked = MaximisationRequest.model_validate(load_json(await request.body()))
-    checkpoint = await found.registry.opened(await found.registry.load(ref))
+    loader = found.registry.loader
+    checkpoint = await loader.opened(await loader.load(ref))
 
     # Another thread knows nothing of the request that this one answers.
     trace = found.tracing.carrier() if found.tracing else {}

@@ -117,7 +117,7 @@ class Promotion:
     async def _load(self, ref: Ref) -> list[str]:
         """In every process; those that are late are returned."""
         try:
-            await self.registry.load(ref)
+            await self.registry.loader.load(ref)
         except BrokenCheckpoint as error:
             raise Conflict(f"{error}; nothing was changed") from None
         await self._change(ref.name, lambda rollout: rollout.with_loaded(ref.version))

@@ -12,18 +12,18 @@ Where an alias names a broken version, the last good one serves on.
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glyphscope.errors import BrokenCheckpoint, GlyphscopeError, NotFound, Unavailable
 from glyphscope.manifest import Manifest
 from glyphscope.store import PRODUCTION, Ref, Store
-from service.inference.model import Model, confirmed, open_model
-from service.processes.pools import Pool
+from service.inference.model import Model
 from service.versions.inspection import Inspector, Listing, with_serving
+from service.versions.loader import Loader, Warm, cold
 from service.versions.memory import Memory, rank
-from service.versions.resolver import Plan, Resolver, Signature, alias_of, signature
+from service.versions.resolver import Plan, Resolver, Signature, alias_of
 from service.versions.rollout import Rollout, Share
 from service.versions.served import Served
 
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from glyphscope.checkpoint import Checkpoint
 
 logger = logging.getLogger("glyphscope.service")
-
-LOADER_NICE = 10
-"""A version that loads gives way to those that answer."""
-
-CONFIRM_SECONDS = 0.25
-
-Warm = Callable[[Model], Awaitable[None]]
-
-
-async def _cold(model: Model) -> None:
-    return None
 
 
 class Registry:
@@ -55,21 +44,17 @@ class Registry:
         threads: int = 1,
         *,
         state: Path | None = None,
-        warm: Warm = _cold,
+        warm: Warm = cold,
     ) -> None:
         self.store = store
         self.device = device
         self._resolver = Resolver(store)
         self._inspector = Inspector(store)
-        self._memory = Memory(max_loaded, self._rank)
         self._served = Served(state, store.root)
-        self._warm = warm
-        self._loader = Pool("loader", threads=1, nice=LOADER_NICE)
-        self._threads = threads
-        self._locks: dict[Ref, asyncio.Lock] = {}
-        self._preparing: dict[Ref, asyncio.Task[None]] = {}
-        self._refused: dict[Ref, str] = {}
-        self._confirming: asyncio.Task[None] | None = None
+        memory = Memory(max_loaded, self._rank)
+        self.loader = Loader(
+            store, device, threads, memory, self._inspector, warm, self._settle_all
+        )
 
     def resolve(self, text: str) -> Ref:
         """The version that the text names; the last good one where that is known to be broken.
@@ -83,19 +68,13 @@ class Registry:
     async def get(self, text: str) -> Model:
         """Raises what ``resolve`` does, or ``BrokenCheckpoint`` with what is wrong."""
         plan = self._plan(text)
-        if self._may_serve(plan) and not self._has(plan.ref):
-            await self._prepare(plan.ref)
+        if self._may_serve(plan) and not self.loader.has(plan.ref):
+            await self.loader.prepared(plan.ref)
         return await self._answer(text, plan)
 
     async def checkpoint(self, text: str) -> "Checkpoint":
         """As ``get``, opened."""
-        return await self.opened(await self.get(text))
-
-    async def opened(self, model: Model) -> "Checkpoint":
-        """With its network. Raises ``BrokenCheckpoint``."""
-        if model.checkpoint is not None:
-            return model.checkpoint
-        return await self._loader.run(lambda: self._opened(model))
+        return await self.loader.opened(await self.get(text))
 
     async def route(self, text: str, request_id: str) -> Model:
         """As ``get``, but nobody waits for another version while one serves."""
@@ -127,64 +106,26 @@ class Registry:
             return None
         if plan.rollout.canary or plan.rollout.shadow or not self._may_serve(plan):
             return None
-        model = self._current(plan.ref)
+        model = self.loader.get(plan.ref)
         name, alias = alias_of(text)
         if model is not None and alias is not None:
             self._served.put(name, alias, plan.ref.version)
         return model
 
-    async def load(self, ref: Ref) -> Model:
-        """In memory, warmed; by the time it is returned, the next request finds it there."""
-        found = self._current(ref)
-        if found:
-            return found
-        async with self._locks.setdefault(ref, asyncio.Lock()):
-            found = self._current(ref)
-            if found:
-                return found
-            mark = self._mark(ref)
-            try:
-                model = await self._loader.run(lambda: self._read(ref))
-            except BrokenCheckpoint as error:
-                self._refused[ref] = str(error)
-                raise
-            await self._warm(model)
-            self._memory.hold(ref, mark, model)
-            self._refused.pop(ref, None)
-        return model
-
-    def prepare(self, ref: Ref) -> None:
-        """Load it beside what serves, without waiting; a failure is kept as its reason."""
-        if ref not in self._preparing and ref not in self._refused and not self._has(ref):
-            self._preparing[ref] = asyncio.create_task(self._prepare(ref))
-
-    def drop(self, ref: Ref) -> None:
-        self._memory.drop(ref)
-
     def look(self, names: Iterable[str]) -> None:
         """Reconcile memory with what the store says of these names."""
         for name in names:
             unloaded = self.rollout(name).unloaded
-            for ref in self._memory.refs():
+            for ref in self.loader.memory.refs():
                 if ref.name == name and ref.version in unloaded:
-                    self.drop(ref)
+                    self.loader.memory.drop(ref)
             for ref in self._wanted(name):
-                self.prepare(ref)
-            for alias in self._aliases(name):
-                self._settle(name, alias)
+                self.loader.prepare(ref)
+            self._settle_all(name)
 
     def signature(self, name: str) -> Signature:
         """Changes with the name's versions, aliases and rollout."""
         return self._resolver.signature(name)
-
-    async def retry(self) -> None:
-        """A version that was refused is tried again once its files are others."""
-        for ref in list(self._refused):
-            try:
-                await asyncio.to_thread(self._inspector.inspect, ref)
-            except BrokenCheckpoint:
-                continue
-            del self._refused[ref]
 
     async def manifest(self, text: str) -> Manifest:
         """Verified, but not loaded; of the same version as ``resolve``."""
@@ -192,7 +133,7 @@ class Registry:
         try:
             return await asyncio.to_thread(self._inspector.inspect, ref)
         except BrokenCheckpoint as error:
-            self._refused[ref] = str(error)
+            self.loader.refused[ref] = str(error)
             good = self.resolve(text)
             if good == ref:
                 raise
@@ -203,7 +144,7 @@ class Registry:
         return [await self._completed(listing) for listing in found]
 
     def loaded(self) -> list[Ref]:
-        return self._memory.refs()
+        return self.loader.memory.refs()
 
     def serving(self) -> dict[str, dict[str, int]]:
         """name -> alias -> the version that answered under it last"""
@@ -211,7 +152,7 @@ class Registry:
 
     def refused(self) -> dict[str, str]:
         """Versions that were wanted and could not be loaded, with the reason."""
-        return {str(ref): reason for ref, reason in self._refused.items()}
+        return {str(ref): reason for ref, reason in self.loader.refused.items()}
 
     def rollout(self, name: str) -> Rollout:
         return self._resolver.rollout(name)
@@ -226,57 +167,19 @@ class Registry:
             except GlyphscopeError as error:
                 logger.warning("%s has no production version to serve: %s", name, error)
         self.look(self.store.names())
-        await asyncio.gather(*list(self._preparing.values()))
+        await self.loader.settled()
         return found
-
-    def confirm_soon(self) -> None:
-        """Without waiting, and not before whoever waited for readiness has had an answer."""
-        self._confirming = asyncio.create_task(self.confirm(CONFIRM_SECONDS))
-
-    async def confirm(self, delay: float = 0) -> None:
-        """Open every version that answers without its network as yet; one that is found broken is
-        refused from then on, and one whose ``model.onnx`` is wrong goes on with its weights."""
-        await asyncio.sleep(delay)
-        for ref in self._memory.refs():
-            async with self._locks.setdefault(ref, asyncio.Lock()):
-                await self._confirm(ref)
-
-    async def _confirm(self, ref: Ref) -> None:
-        mark = self._mark(ref)
-        model = self._memory.get(ref, mark)
-        if model is None or model.checkpoint is not None:
-            return
-        try:
-            good = await self._loader.run(
-                lambda: self._inspector.guard(ref, lambda: confirmed(model))
-            )
-        except BrokenCheckpoint as error:
-            self._refused[ref] = str(error)
-            self._memory.drop(ref)
-            return
-        if good is not model:
-            await self._warm(good)
-            self._memory.hold(ref, mark, good)
-
-    async def close(self) -> None:
-        tasks = [*self._preparing.values()]
-        if self._confirming is not None:
-            tasks.append(self._confirming)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._loader.close()
 
     async def _answer(self, text: str, plan: Plan) -> Model:
         ref = self._choose(text, plan)
-        model = self._current(ref) or await self.load(ref)
+        model = self.loader.get(ref) or await self.loader.load(ref)
         name, alias = alias_of(text)
         if alias is not None and ref == plan.ref:
             self._served.put(name, alias, ref.version)
         return model
 
     def _may_serve(self, plan: Plan) -> bool:
-        return plan.ref not in self._refused and plan.ref.version not in plan.rollout.unloaded
+        return plan.ref not in self.loader.refused and plan.ref.version not in plan.rollout.unloaded
 
     def _choose(self, text: str, plan: Plan) -> Ref:
         """Under an alias: what it names once that is loaded, else the version that served last."""
@@ -284,12 +187,12 @@ class Registry:
         if plan.ref.version in plan.rollout.unloaded:
             raise Unavailable(f"{plan.ref} was unloaded; an administrator can load it again")
         last = self._served.get(name, alias) if alias else None
-        if last is None or last == plan.ref.version or self._has(plan.ref):
+        if last is None or last == plan.ref.version or self.loader.has(plan.ref):
             return plan.ref
         before = Ref(name, last)
         if not self.store.path(before).is_dir():
             return plan.ref
-        self.prepare(plan.ref)
+        self.loader.prepare(plan.ref)
         return before
 
     def _plan(self, text: str) -> Plan:
@@ -313,20 +216,14 @@ class Registry:
             return None
         if ref.version in rollout.unloaded:
             return None
-        found = self._current(ref)
+        found = self.loader.get(ref)
         if found is None:
-            self.prepare(ref)
+            self.loader.prepare(ref)
         return found
 
-    async def _prepare(self, ref: Ref) -> None:
-        try:
-            await self.load(ref)
-            for alias in self._aliases(ref.name):
-                self._settle(ref.name, alias)
-        except BrokenCheckpoint:
-            logger.debug("%s is refused and what served before serves on", ref)
-        finally:
-            self._preparing.pop(ref, None)
+    def _settle_all(self, name: str) -> None:
+        for alias in self._aliases(name):
+            self._settle(name, alias)
 
     def _settle(self, name: str, alias: str) -> None:
         """An alias has moved once what it names is loaded, also where nobody asks meanwhile."""
@@ -334,7 +231,7 @@ class Registry:
             wanted = self._resolver.resolve(f"{name}@{alias}")
         except (NotFound, BrokenCheckpoint):
             return
-        if self._served.get(name, alias) is not None and self._has(wanted):
+        if self._served.get(name, alias) is not None and self.loader.has(wanted):
             self._served.put(name, alias, wanted.version)
 
     def _wanted(self, name: str) -> set[Ref]:
@@ -344,7 +241,7 @@ class Registry:
         texts |= {str(version) for version in rollout.pinned}
         texts |= {alias for alias in aliases if self._moved(name, alias, aliases[alias])}
         # What is dropped for want of room is not taken in again before somebody asks for it.
-        if not self._memory.full():
+        if not self.loader.memory.full():
             texts |= {PRODUCTION, *map(str, rollout.loaded)}
         found = set()
         for text in texts:
@@ -368,7 +265,7 @@ class Registry:
 
     async def _completed(self, listing: Listing) -> Listing:
         """With what answers, and the manifest of that."""
-        now = with_serving(listing, self.resolve, self._refused)
+        now = with_serving(listing, self.resolve, self.loader.refused)
         production = now.serving.get(PRODUCTION)
         if production is None or (now.manifest and now.manifest.version == production):
             return now
@@ -380,26 +277,3 @@ class Registry:
             return await asyncio.to_thread(self._inspector.inspect, ref)
         except BrokenCheckpoint:
             return None
-
-    def _current(self, ref: Ref) -> Model | None:
-        return self._memory.get(ref, self._mark(ref))
-
-    def _has(self, ref: Ref) -> bool:
-        return self._memory.has(ref, self._mark(ref))
-
-    def _read(self, ref: Ref) -> Model:
-        manifest = self._inspector.inspect(ref)
-        folder = self.store.path(ref)
-        model = self._inspector.guard(
-            ref, lambda: open_model(manifest, folder, self.device, self._threads)
-        )
-        logger.info("loaded %s on %s", ref, model.runtime)
-        return model
-
-    def _opened(self, model: Model) -> "Checkpoint":
-        ref = Ref(model.manifest.name, model.manifest.version)
-        return self._inspector.guard(ref, model.opened)
-
-    def _mark(self, ref: Ref) -> Signature:
-        """A store that was deleted and filled anew may give the same number to another network."""
-        return signature(self.store.path(ref) / "manifest.json")

@@ -67,7 +67,7 @@ class Watcher:
                 if self._woken.is_set() or time.monotonic() >= due:
                     self._woken.clear()
                     due = time.monotonic() + self._seconds
-                    await self._registry.retry()
+                    await self._registry.loader.retry()
                     self._registry.look(await asyncio.to_thread(self._changed))
                 self.show()
             except Exception:

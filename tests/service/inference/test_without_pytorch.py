@@ -29,9 +29,9 @@ from pathlib import Path
 import httpx
 from service.processes.serving import application
 from service.settings import Settings
-from service.versions import registry
+from service.versions import loader
 
-registry.CONFIRM_SECONDS = 3600
+loader.CONFIRM_SECONDS = 3600
 
 async def main(store, state, image):
     app = application(Settings(store=store, state=state))
@@ -118,12 +118,12 @@ async def test_what_answers_otherwise_than_its_weights_goes_on_with_them(
     [before] = await registry.load_production()
     assert before.runtime == "onnxruntime"
     with caplog.at_level(logging.WARNING, "glyphscope.service"):
-        await registry.confirm()
+        await registry.loader.confirm()
     assert "differ by" in caplog.text
     after = await registry.get("mnist")
     assert after.runtime == "torch"
     assert not np.allclose(after.forward(PIXELS), before.forward(PIXELS), atol=0.1)
-    await registry.close()
+    await registry.loader.close()
 
 
 @pytest.mark.usefixtures("early")
@@ -133,11 +133,11 @@ async def test_a_version_whose_weights_are_broken_is_refused_once_that_is_seen(
     replace(copied, "model.safetensors", b"no tensors")
     registry = Registry(copied, "cpu")
     assert len(await registry.load_production()) == 1
-    await registry.confirm()
+    await registry.loader.confirm()
     assert "does not fit its manifest" in registry.refused()["mnist@1"]
     with pytest.raises(BrokenCheckpoint, match="does not fit"):
         await registry.get("mnist")
-    await registry.close()
+    await registry.loader.close()
 
 
 @pytest.mark.usefixtures("early")
@@ -146,14 +146,14 @@ async def test_whoever_looks_inside_a_broken_version_is_told(copied: Store) -> N
     registry = Registry(copied, "cpu")
     with pytest.raises(BrokenCheckpoint, match="does not fit"):
         await registry.checkpoint("mnist")
-    await registry.close()
+    await registry.loader.close()
 
 
 @pytest.mark.usefixtures("early")
 async def test_confirming_keeps_what_is_right(copied: Store) -> None:
     registry = Registry(copied, "cpu")
     [before] = await registry.load_production()
-    await registry.confirm()
+    await registry.loader.confirm()
     assert await registry.get("mnist") is before
     assert before.checkpoint is not None
-    await registry.close()
+    await registry.loader.close()

@@ -174,7 +174,7 @@ async def test_a_broken_version_leaves_the_last_good_one_also_after_a_restart(
     weights.write_bytes(whole)
 
     async def moved() -> bool:
-        await again.retry()
+        await again.loader.retry()
         return (await again.route("mnist", "")).manifest.version == 2
 
     await until(moved)
@@ -201,7 +201,7 @@ async def test_a_canary_takes_its_share_once_it_is_there(
     ids = [f"request-{i}" for i in range(200)]
     before = [(await registry.route("mnist", each)).manifest.version for each in ids[:20]]
     assert before == [1] * 20  # it is being loaded
-    await registry.load(Ref("mnist", 2))
+    await registry.loader.load(Ref("mnist", 2))
     for text in ("mnist", "mnist@production"):
         found = [(await registry.route(text, each)).manifest.version for each in ids]
         assert found == [2 if share.takes("mnist", each) else 1 for each in ids]
