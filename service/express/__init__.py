@@ -3,6 +3,7 @@ a task, a future, ASGI or a framework.
 
     desk.Desk             which requests it takes, and what they are answered
     ticket.Ticket         one of them, while it waits
+    proxies.Proxies       who sent it, where proxies stand between
     head.Head             the headers of its answer, as the application's middleware writes them
     protocol.Protocol     uvicorn's own, which asks the desk first
 

@@ -13,6 +13,7 @@ from typing import Any
 from glyphscope.errors import GlyphscopeError, KeyNeeded, TooOften
 from service.access.gate import Headers
 from service.express.head import Head
+from service.express.proxies import PASSED_ON, Client, Proxies
 from service.express.ticket import Ticket
 from service.formats.answers import dumps
 from service.formats.inputs import QUICK
@@ -31,7 +32,7 @@ MAX_BYTES = 512 * 1024
 TRACES = frozenset((b"traceparent", b"tracestate", b"baggage"))
 """W3C Trace Context and Baggage: for whoever traces, and nothing of an answer."""
 
-HARMLESS = frozenset((b"host", b"user-agent", b"connection")) | TRACES
+HARMLESS = frozenset((b"host", b"user-agent", b"connection")) | TRACES | PASSED_ON
 """Headers that change nothing of an answer. How the connection ends is the parser's to say."""
 
 TAKES_JSON = frozenset((b"*/*", b"application/json"))
@@ -56,6 +57,7 @@ class Desk:
         self.head = head
         self._known: dict[bytes, tuple[str, int | None] | None] = {}
         self._tracing = runtime.tracing
+        self._proxies = Proxies(runtime.settings.trusted_proxies)
         # A key is the gate's to judge, and without one of no meaning.
         self._harmless = HARMLESS | {b"authorization"} if runtime.gate is not None else HARMLESS
         self._max_bytes = min(MAX_BYTES, runtime.settings.max_body_bytes)
@@ -80,20 +82,21 @@ class Desk:
             else:
                 return None
         whole = media_type and 0 < length <= self._max_bytes
+        client = self._proxies.client(headers, scope["client"])
         # In this order, for who is let in has been counted.
-        if not whole or not self._admits(headers, scope):
+        if not whole or not self._admits(headers, client, scope):
             return None
         name = request_id or uuid.uuid4().hex.encode()
-        ticket = Ticket(*route, media_type, name, packs, scope)
+        ticket = Ticket(*route, media_type, name, packs, client, scope)
         if self._tracing is not None:
             ticket.span = self._tracing.request("POST", _path(url), headers)
             # Where the application answers after all, the request is still this one.
             scope["state"][SPAN] = ticket.span
         return ticket
 
-    def _admits(self, headers: Headers, scope: Any) -> bool:
+    def _admits(self, headers: Headers, client: Client, scope: Any) -> bool:
         """Else the application refuses it, in its own words."""
-        gate, client = self._runtime.gate, scope["client"]
+        gate = self._runtime.gate
         if gate is None:
             return True
         try:
@@ -134,6 +137,7 @@ class Desk:
         if access_log.enabled():
             scope = {
                 **ticket.scope,
+                "client": ticket.client,
                 "method": "POST",
                 "path": _path(ticket.url),
                 "state": {

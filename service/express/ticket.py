@@ -9,6 +9,7 @@ from typing import Any
 from starlette.types import Scope
 
 from glyphscope.preprocess import Pixels
+from service.express.proxies import Client
 from service.inference.batcher import Work
 from service.inference.model import Model
 from service.inference.scores import Scores
@@ -25,9 +26,11 @@ class Ticket(Work):
         media_type: bytes,
         request_id: bytes,
         packs: bool,
+        client: Client,
         scope: Scope,
     ) -> None:
-        """``text`` names the model; ``packs``: the client takes compressed answers."""
+        """``text`` names the model; ``packs``: the client takes compressed answers; ``client`` is
+        who asks, which in ``scope`` may be the proxy, as it is before the application."""
         self.taken = 0
         self.parts = []
         self.text = text
@@ -35,6 +38,7 @@ class Ticket(Work):
         self.media_type = media_type
         self.request_id = request_id
         self.packs = packs
+        self.client = client
         self.scope = scope
         self.url = b""
         self.began = time.perf_counter()

@@ -92,6 +92,7 @@ def running(settings: Settings, http: Any, tracing: Tracing | None = None) -> It
     config = uvicorn.Config(
         app, loop="uvloop", http=Counted if http is Protocol else http, ws="none", lifespan="on",
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=60,
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )  # fmt: skip
     server = uvicorn.Server(config)
     [listener] = listen("127.0.0.1", 0)
@@ -116,10 +117,8 @@ def start(
     with ExitStack() as stack:
 
         def start(http: Any, tracing: Tracing | None = None, **options: Any) -> Server:
-            settings = Settings(
-                store=folder / "store", state=folder / "state", device="cpu",
-                max_body_bytes=1_000_000, **options,
-            )  # fmt: skip
+            options = {"state": folder / "state", "max_body_bytes": 1_000_000, **options}
+            settings = Settings(store=folder / "store", device="cpu", **options)
             return stack.enter_context(running(settings, http, tracing))
 
         yield start

@@ -85,6 +85,24 @@ SHORT: dict[str, tuple[Messages, int]] = {
         ],
         1,
     ),
+    "came through a proxy": (
+        [
+            request(
+                PNG,
+                X_Forwarded_For="203.0.113.7",
+                X_Forwarded_Proto="https",
+                Via="1.1 edge",
+                X_Forwarded_Host="example.org",
+                X_Forwarded_Port="443",
+                X_Real_IP="203.0.113.7",
+                Forwarded="for=203.0.113.7;proto=https",
+                X_Amzn_Trace_Id="Root=1-67891233-abc",
+            )
+        ],
+        1,
+    ),
+    "came through two": ([request(PNG, X_Forwarded_For="203.0.113.7, [2001:db8::1]:99")], 1),
+    "came from nowhere": ([request(PNG, X_Forwarded_For="")], 1),
     "takes json": ([request(PNG, Accept="application/json")], 1),
     "one after the other": ([request(PNG), request(NPY, kind="application/x-npy")], 2),
     "in pieces": (in_pieces(request(PNG), 50), 1),
