@@ -18,7 +18,7 @@ export function show(box, result) {
 
 function rows({ r = null, high_frequency: fine, total_variation: edges, nearest }) {
   return [
-    ...(r === null ? [] : row("Strongest answer", short(r), driven(r))),
+    ...(r === null ? [] : row("Strength", r < 100 ? r.toFixed(2) : short(r), driven(r))),
     ...(fine === null ? [] : row("Fine detail", times(fine), judged(fine, DETAIL))),
     ...(edges === null ? [] : row("Edges", times(edges), judged(edges, EDGES))),
     ...(nearest === null ? [] : row("Nearest test image", near(nearest), "")),
@@ -34,7 +34,7 @@ function row(name, value, note) {
 }
 
 /** On the scale of the test set: 0 is its median image, 1 the one that drives the unit most. */
-const driven = (r) => (r > 1 ? "above the best test image, 1" : "0 is the median test image, 1 the best");
+const driven = (r) => (r > 1 ? "beyond the best test image" : "best test image 1, median 0");
 
 const times = (value) => `${value < 10 ? value.toFixed(2) : short(value)} × real`;
 

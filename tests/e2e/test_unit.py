@@ -251,13 +251,15 @@ def test_a_score_is_told_in_words(page: Page) -> None:
       const { show } = await import("/pad/score.js");
       const box = document.createElement("dl");
       const nearest = { index: 9, label: "3", image: null };
-      show(box, { dead: false, score: { high_frequency: 2, total_variation: 0.7, nearest } });
+      const score = { r: 0.917, high_frequency: 2, total_variation: 0.7, nearest };
+      show(box, { dead: false, score });
       const told = [...box.querySelectorAll("dd")].map((part) => part.textContent);
       show(box, { dead: true, score: { high_frequency: 2, total_variation: 1, nearest } });
       return [told, box.hidden];
     }""")
     assert shown == [
         [
+            "0.92 · best test image 1, median 0",
             "2.00 × real · rougher than real images",
             "0.70 × real · as in real images",
             "a “3”, no. 9",
