@@ -46,7 +46,8 @@ class Connection(HttpToolsProtocol):
         self.limits: Limits = self.app_state.get(KEY) or Limits()
         self._begun = False
         self._before: Any = None
-        self._part: tuple[Part, Any] | None = None
+        self._part: Part | None = None
+        self._watched: Any = None
         self._surplus = False
         self._slow: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -117,18 +118,16 @@ class Connection(HttpToolsProtocol):
 
     def _watch(self) -> None:
         """One timer for each part; it is not put off by bytes that trickle in."""
-        part = self._reading, self.cycle
-        if part == self._part or self.transport.is_closing():
+        part = self._reading
+        if (part is self._part and self.cycle is self._watched) or self.transport.is_closing():
             return
-        self._part = part
+        self._part, self._watched = part, self.cycle
         if self._slow is not None:
             self._slow.cancel()
         self._slow = None
-        seconds = {
-            Part.HEAD: self.limits.head_seconds,
-            Part.BODY: self.limits.request_seconds,
-        }.get(part[0])
-        if seconds is not None:
+        if part is not Part.NOTHING:
+            head = part is Part.HEAD
+            seconds = self.limits.head_seconds if head else self.limits.request_seconds
             self._slow = self.loop.call_later(seconds, self.too_slow)
 
     def too_slow(self) -> None:

@@ -58,6 +58,7 @@ class Loader:
         self._warm = warm
         self._arrived = arrived
         self._thread = Pool("loader", threads=1, nice=LOADER_NICE)
+        self._manifests: dict[Ref, str] = {}
         self._locks: dict[Ref, asyncio.Lock] = {}
         self._preparing: dict[Ref, asyncio.Task[None]] = {}
         self._confirming: asyncio.Task[None] | None = None
@@ -178,4 +179,8 @@ class Loader:
 
     def _mark(self, ref: Ref) -> Signature:
         """A store that was deleted and filled anew may give the same number to another network."""
-        return signature(self._store.path(ref) / "manifest.json")
+        path = self._manifests.get(ref)
+        if path is None:
+            # Joining paths costs more than looking at what lies there.
+            path = self._manifests[ref] = str(self._store.path(ref) / "manifest.json")
+        return signature(path)
