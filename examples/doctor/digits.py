@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
 
 from training import doctor
 
@@ -31,8 +37,11 @@ def digits(part: str = "train") -> tuple[Tensor, Tensor]:
 
 
 def loader(images: Tensor, labels: Tensor, batch_size: int = 32, shuffle: bool = True) -> Loader:
-    data: TensorDataset = TensorDataset(images, labels)
-    return DataLoader(data, batch_size, shuffle)  # type: ignore[arg-type]
+    """``DataLoader(data, batch_size, shuffle)``, and each batch is picked out in one go."""
+    data = TensorDataset(images, labels)
+    order = RandomSampler(data) if shuffle else SequentialSampler(data)
+    batches = BatchSampler(order, batch_size, drop_last=False)
+    return DataLoader(data, batch_size=None, sampler=batches)  # type: ignore[arg-type]
 
 
 def main(train: Train) -> None:
