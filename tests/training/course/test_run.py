@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from training.course import page
@@ -93,9 +92,17 @@ def test_the_page_holds_words_and_pictures(tmp_path: Path) -> None:
     assert "http" not in text.split("</style>")[1]
 
 
-@pytest.mark.slow
 def test_a_step_is_a_process_whose_lines_are_heard(tmp_path: Path) -> None:
     lines: list[str] = []
-    words = ["-m", "training.cli", "network", "no-such-recipe"]
-    assert in_a_process(words, tmp_path, lines.append) == 2
-    assert any("unknown recipe 'no-such-recipe'" in line for line in lines)
+    words = ["-m", "examples.course.own_folder", str(tmp_path / "digits")]
+    assert in_a_process(words, tmp_path, lines.append) == 0
+    assert lines == [f"800 images in {tmp_path / 'digits'}"]
+    assert in_a_process(words[:2], tmp_path, lines.append) == 1
+    assert lines[-1].startswith("IndexError")
+
+
+def test_a_step_knows_the_data_root(tmp_path: Path) -> None:
+    lines: list[str] = []
+    words = ["-c", "import os; print(os.environ['GLYPHSCOPE_DATA'])"]
+    assert in_a_process(words, tmp_path, lines.append) == 0
+    assert lines == [str(tmp_path)]
