@@ -90,20 +90,6 @@ def test_ctrl_c_leaves_a_run_that_resume_ends(
     assert len(json.loads((folder / "history.json").read_text())) == done + 1
 
 
-@pytest.mark.slow
-def test_output_that_is_no_terminal_has_no_escapes_and_no_empty_lines(program: Program) -> None:
-    process = program()
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "\x1b" not in out + err
-    assert "\r" not in out
-    lines = out.splitlines()
-    assert lines[0].startswith("run runs/mnist-")
-    assert [line.split()[0] for line in lines] == [
-        "run", "epoch", "epoch", "best", "validation", "training",
-    ]  # fmt: skip
-
-
 Invoke = Callable[..., Any]
 """(arguments of fit) -> click's Result"""
 
@@ -116,6 +102,18 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_root: Path) -> 
     return lambda *arguments: CliRunner().invoke(
         cli.app, ["fit", "mnist", *SMALL, *arguments], env=environment
     )
+
+
+def test_output_that_is_no_terminal_has_no_escapes_and_no_empty_lines(invoke: Invoke) -> None:
+    done = invoke()
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert "\r" not in done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("run runs/mnist-")
+    assert [line.split()[0] for line in lines] == [
+        "run", "epoch", "epoch", "best", "validation", "training",
+    ]  # fmt: skip
 
 
 def test_a_dry_run_says_everything_and_leaves_nothing(invoke: Invoke, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.training.sweep.conftest import TINY
 from training import cli
 from training.sweep import engine
 from training.sweep.cell import Place, Progress, Watcher
@@ -84,8 +85,7 @@ def test_ctrl_c_ends_the_workers_and_the_same_command_goes_on(
 ) -> None:
     arguments = [
         "sweep", "mnist", "--data", str(train_only), "--out", str(tmp_path / "out"),
-        "--replicates", "2", "--set=split.validation=100", "--set=network.name=mlp",
-        "--set=network.units=[8]", "--over=fit.epochs=1,60",
+        "--replicates", "2", *(f"--set={change}" for change in TINY), "--over=fit.epochs=1,60",
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, *arguments, "--jobs", "2"],
