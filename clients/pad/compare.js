@@ -8,6 +8,7 @@
 import * as api from "/pad/api.js";
 import { ramp } from "/pad/colour.js";
 import { element } from "/pad/element.js";
+import { tell } from "/pad/fault.js";
 import { percent } from "/pad/number.js";
 
 const PAIRS = 12;
@@ -111,8 +112,7 @@ export class Compare extends EventTarget {
       if (!stop.signal.aborted) this.#take(found);
     } catch (error) {
       if (stop.signal.aborted) return;
-      this.state.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.state, this.trouble);
     }
   }
 

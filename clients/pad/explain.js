@@ -7,9 +7,10 @@
 
 import * as api from "/pad/api.js";
 import { element } from "/pad/element.js";
+import { tell } from "/pad/fault.js";
 import { Fooled } from "/pad/fooled.js";
 import { gradient, heatOf, lightness, overlay } from "/pad/heat.js";
-import { Newest } from "/pad/newest.js";
+import { Newest, busyIn } from "/pad/newest.js";
 import { short } from "/pad/number.js";
 
 export class Explain {
@@ -26,9 +27,7 @@ export class Explain {
   /** @param trouble called with an error that is not the drawing's fault */
   constructor(panel, { scheme, trouble }) {
     Object.assign(this, { panel, scheme, trouble });
-    this.#ask = new Newest((question, signal) => this.#work(question, signal), {
-      busy: (now) => panel.setAttribute("aria-busy", now),
-    });
+    this.#ask = new Newest((question, signal) => this.#work(question, signal), { busy: busyIn(panel) });
     this.#build();
     this.fooled = new Fooled(this.extra, { scheme, trouble });
   }
@@ -177,8 +176,7 @@ export class Explain {
   #failed(error) {
     this.#found.clear();
     this.#paint();
-    this.state.textContent = error.message;
-    if (!(error instanceof api.Problem)) this.trouble(error);
+    tell(error, this.state, this.trouble);
   }
 
   #paint() {

@@ -2,6 +2,7 @@
 
 import * as api from "/pad/api.js";
 import { element } from "/pad/element.js";
+import { tell } from "/pad/fault.js";
 import { heatOf, lightness, overlay } from "/pad/heat.js";
 import { percent } from "/pad/number.js";
 
@@ -59,8 +60,7 @@ export class Fooled {
       if (!stop.signal.aborted) await this.#show(found);
     } catch (error) {
       if (stop.signal.aborted) return;
-      this.state.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.state, this.trouble);
     }
   }
 

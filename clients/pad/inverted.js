@@ -5,7 +5,8 @@
 
 import * as api from "/pad/api.js";
 import { element } from "/pad/element.js";
-import { Newest } from "/pad/newest.js";
+import { tell } from "/pad/fault.js";
+import { Newest, busyIn } from "/pad/newest.js";
 
 /** Behind these the values of a layer are as the next one takes them. */
 const FUNCTIONS = ["relu", "leaky_relu", "elu", "gelu", "silu", "mish", "tanh", "sigmoid", "global_pool"];
@@ -19,9 +20,7 @@ export class Inverted {
 
   constructor(panel, { scheme, trouble }) {
     Object.assign(this, { panel, scheme, trouble });
-    this.#ask = new Newest((question, signal) => this.#work(question, signal), {
-      busy: (now) => panel.setAttribute("aria-busy", now),
-    });
+    this.#ask = new Newest((question, signal) => this.#work(question, signal), { busy: busyIn(panel) });
     this.state = element("p", { class: "quiet", role: "status" });
     this.list = element("ol", { class: "inverted" });
     panel.replaceChildren(this.state, this.list);
@@ -77,8 +76,7 @@ export class Inverted {
       this.#stale = false;
     } catch (error) {
       if (signal.aborted) return;
-      this.state.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.state, this.trouble);
     }
   }
 }

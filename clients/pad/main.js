@@ -21,7 +21,7 @@ import * as link from "/pad/link.js";
 import { coloured, fromTensors } from "/pad/maps.js";
 import { Mistakes } from "/pad/mistakes.js";
 import * as switcher from "/pad/models.js";
-import { Newest } from "/pad/newest.js";
+import { Newest, busyIn } from "/pad/newest.js";
 import { Paper } from "/pad/paper.js";
 import { Past } from "/pad/past.js";
 import { Placed } from "/pad/placed.js";
@@ -106,7 +106,7 @@ const classify = new Newest(
       if (!signal.aborted) await answer.show(prediction, settled);
     });
   },
-  { busy: (now) => $("answer").setAttribute("aria-busy", now) },
+  { busy: busyIn($("answer")) },
 );
 
 const look = new Newest(
@@ -116,7 +116,7 @@ const look = new Newest(
       if (!signal.aborted) showMaps(fromTensors(tensors, range()));
     });
   },
-  { rest: 3, busy: (now) => $("strips").setAttribute("aria-busy", now) },
+  { rest: 3, busy: busyIn($("strips")) },
 );
 
 function ask() {

@@ -7,6 +7,7 @@
 
 import * as api from "/pad/api.js";
 import { element } from "/pad/element.js";
+import { tell } from "/pad/fault.js";
 import { percent, short } from "/pad/number.js";
 
 const LISTED = 10;
@@ -92,8 +93,7 @@ export class Mistakes extends EventTarget {
       this.#take(found);
       this.panel.classList.remove("blank");
     } catch (error) {
-      this.state.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.state, this.trouble);
     }
   }
 
@@ -260,8 +260,7 @@ export class Mistakes extends EventTarget {
       if (!stop.signal.aborted) this.#open(title, found);
     } catch (error) {
       if (stop.signal.aborted) return;
-      this.cell.lastElementChild.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.cell.lastElementChild, this.trouble);
     }
   }
 

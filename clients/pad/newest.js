@@ -9,10 +9,13 @@
  *
  * `rest`: between two runs it pauses so many times as long as the last one took, which leaves a
  * slow machine room to breathe; and never shorter than a frame or two, should it fail at once.
- * `busy` is told true when something was asked for, and false when all of it is done.
+ * `busy` is told true when something was asked for, and false when all of it is done; `busyIn(part)`
+ * is one that says so of a part of the page.
  */
 
 const LEAST_MS = 30;
+
+export const busyIn = (part) => (now) => part.setAttribute("aria-busy", now);
 
 export class Newest {
   #run;

@@ -8,7 +8,8 @@
 import * as api from "/pad/api.js";
 import { classColours } from "/pad/colour.js";
 import { element } from "/pad/element.js";
-import { Newest } from "/pad/newest.js";
+import { tell } from "/pad/fault.js";
+import { Newest, busyIn } from "/pad/newest.js";
 
 const DOT = 2.1;
 const NEAR = 14;
@@ -25,9 +26,7 @@ export class Placed {
 
   constructor(panel, { scheme, trouble }) {
     Object.assign(this, { panel, scheme, trouble });
-    this.#ask = new Newest((question, signal) => this.#work(question, signal), {
-      busy: (now) => panel.setAttribute("aria-busy", now),
-    });
+    this.#ask = new Newest((question, signal) => this.#work(question, signal), { busy: busyIn(panel) });
     this.#build();
   }
 
@@ -92,8 +91,7 @@ export class Placed {
       this.state.textContent = "";
     } catch (error) {
       this.#points = null;
-      this.state.textContent = error.message;
-      if (!(error instanceof api.Problem)) this.trouble(error);
+      tell(error, this.state, this.trouble);
     }
     this.#surface = null;
     this.#legend();

@@ -3,33 +3,23 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors import torch as tensors
 
 from clients import Client
-from glyphscope import checkpoint
-from glyphscope.catalogue import network_spec
-from glyphscope.manifest import SNAPSHOTS, Manifest
+from glyphscope.manifest import SNAPSHOTS
 from glyphscope.networks import build
 from glyphscope.snapshots import pack
-from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from tests.e2e.chromium import Page, expect
 from tests.e2e.pen import Strokes, draw
-from tests.service import testset
+from tests.e2e.published import PATIENCE_MS, SPEC, write
 
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
-
-# A process starts for the first of them, on a machine that may be busy with other things.
-PATIENCE_MS = 240_000
-
-SPEC = network_spec("card-cnn", (1, 28, 28), 10, features=(4, 6), units=16)
-INPUT = InputSpec(mean=(0.13,), std=(0.31,))
 
 SHADES = """(element) => {
   const canvas = element.querySelector("canvas");
@@ -38,26 +28,14 @@ SHADES = """(element) => {
 }"""
 
 
-def _write(folder: Path, version: int, seed: int) -> Manifest:
-    manifest = Manifest(
-        name="mnist",
-        version=version,
-        created="2026-01-01T00:00:00Z",
-        network=SPEC,
-        input=INPUT,
-        labels=LabelSet(names=tuple("0123456789")),
-    )
-    epochs = {epoch: build(SPEC, seed=epoch + 7).state_dict() for epoch in (0, 2)}
-    files = {SNAPSHOTS: tensors.save(pack(epochs)), **testset.files(SPEC, seed, INPUT)}
-    return checkpoint.write(folder, manifest, build(SPEC, seed=seed), files)
-
-
 @pytest.fixture(scope="module")
 def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """mnist@2 in production, beside mnist@1: two networks."""
     store = Store(tmp_path_factory.mktemp("store"))
+    epochs = {epoch: build(SPEC, seed=epoch + 7).state_dict() for epoch in (0, 2)}
+    files = {SNAPSHOTS: tensors.save(pack(epochs))}
     for seed in (0, 1):
-        store.publish("mnist", partial(_write, seed=seed))
+        store.publish("mnist", partial(write, seed=seed, files=files))
     return serve(store.root)
 
 

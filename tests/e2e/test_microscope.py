@@ -2,33 +2,21 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clients import Client
-from glyphscope import checkpoint
-from glyphscope.catalogue import network_spec
-from glyphscope.manifest import Manifest
-from glyphscope.networks import build
-from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
 from tests.e2e.chromium import Page, expect
 from tests.e2e.pen import Strokes, draw
+from tests.e2e.published import PATIENCE_MS, write
 from tests.e2e.traffic import requests, settled, strokes_of
-from tests.service import testset
 
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
 Handwriting = dict[str, Strokes]
-
-# A process starts for the first of them, on a machine that may be busy with other things.
-PATIENCE_MS = 240_000
-
-SPEC = network_spec("card-cnn", (1, 28, 28), 10, features=(4, 6), units=16)
-INPUT = InputSpec(mean=(0.13,), std=(0.31,))
 
 HEAT = """async ([rows, method]) => {
   const { heatOf, lightness, overlay } = await import("/pad/heat.js");
@@ -44,22 +32,10 @@ HEAT = """async ([rows, method]) => {
 }"""
 
 
-def _write(folder: Path, version: int) -> Manifest:
-    manifest = Manifest(
-        name="mnist",
-        version=version,
-        created="2026-01-01T00:00:00Z",
-        network=SPEC,
-        input=INPUT,
-        labels=LabelSet(names=tuple("0123456789")),
-    )
-    return checkpoint.write(folder, manifest, build(SPEC), testset.files(SPEC, 0, INPUT))
-
-
 @pytest.fixture(scope="module")
 def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     store = Store(tmp_path_factory.mktemp("store"))
-    store.publish("mnist", _write)
+    store.publish("mnist", write)
     return serve(store.root)
 
 
