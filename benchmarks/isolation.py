@@ -4,8 +4,8 @@
 
 Server, worker and client are processes of this machine. One client sends one drawn digit after
 another on one connection. A round is two halves, the worker idle and the worker drawing a whole
-layer (one core, for as long as the half lasts), in an order that changes from round to round. The
-figure is the median of the rounds' ratios; the mark is 1.5.
+layer (on every core, for as long as the half lasts), in an order that changes from round to round.
+The figure is the median of the rounds' ratios; the mark is 1.5.
 """
 
 import argparse

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=2**20, description="of finished pictures; those not used for longest go first"),
     ] = 2 * 2**30
+    drawing_threads: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="cores that a worker draws one maximisation on, at most 8"),
+    ] = None
     analysis_processes: Annotated[
         int,
         Field(

@@ -30,6 +30,7 @@ def maximise(
     checkpoint: Checkpoint,
     request: MaximisationRequest,
     *,
+    threads: int | None = None,
     progress: Progress = lambda step, steps: None,
     cancelled: Cancelled = lambda: False,
     frame: Frame | None = None,
@@ -41,25 +42,25 @@ def maximise(
     Raises ``Cancelled`` within 0.2 s of ``cancelled()`` turning true, ``NotFound`` for an epoch
     that the checkpoint has no snapshot of.
 
-    Uses as many cores as torch is set to in the calling thread, a batch each. All three functions
-    are called in that thread.
+    Uses ``threads`` cores, a batch each; by default as many as torch is set to in the calling
+    thread. All three functions are called in that thread.
     """
     request = resolve(checkpoint.network, request)
     if request.epoch is not None:
         checkpoint = at(checkpoint, request.epoch)
-    drawing = prepared(checkpoint, request)
-    dead = _dead(drawing, cancelled)
+    drawing, threads = prepared(checkpoint, request), _threads(checkpoint.device, threads)
+    dead = _dead(drawing, threads, cancelled)
     if request.variants > 1:
         numbers: Iterable[int] = range(request.variants)
         found = {i: image for i in numbers for image in dead.values()}
     else:
         numbers, found = unit_numbers(request), dead
     living = [unit for unit in unit_numbers(request) if unit not in dead]
-    found |= _drawn(drawing, living, progress, cancelled, frame)
+    found |= _drawn(drawing, living, threads, progress, cancelled, frame)
     return [found[number] for number in numbers]
 
 
-def _dead(drawing: Drawing, cancelled: Cancelled) -> dict[int, UnitImage]:
+def _dead(drawing: Drawing, threads: int, cancelled: Cancelled) -> dict[int, UnitImage]:
     """Units that neither an image of the test set nor an attempt brings to answer."""
     checkpoint, request = drawing.checkpoint, drawing.request
     if not isinstance(request.objective, str) or not rectified(checkpoint, request.layer):
@@ -68,25 +69,26 @@ def _dead(drawing: Drawing, cancelled: Cancelled) -> dict[int, UnitImage]:
     silent = [
         u for u in unit_numbers(request) if not request.closed and known(request.layer, u) == 0
     ]
-    found = _drawn(drawing.probe(), silent, lambda step, steps: None, cancelled, None)
+    found = _drawn(drawing.probe(), silent, threads, lambda step, steps: None, cancelled, None)
     return {unit: image for unit, image in found.items() if image.dead}
 
 
 def _drawn(
     drawing: Drawing,
     units: Sequence[int],
+    threads: int,
     progress: Progress,
     cancelled: Cancelled,
     frame: Frame | None,
 ) -> dict[int, UnitImage]:
     """By number."""
     checkpoint = drawing.checkpoint
-    drawing = drawing.begun(units, _threads(checkpoint.device), cancelled)
+    drawing = drawing.begun(units, threads, cancelled)
     run = batches(drawing.request, units, checkpoint.manifest.input.shape, checkpoint.device)
     steps, done = drawing.settings.steps, [0] * len(run)
     found: dict[int, UnitImage] = {}
     tasks = [partial(drawing.draw, batch, frame is not None) for batch in run]
-    with closing(work(tasks, _threads(checkpoint.device), cancelled)) as events:
+    with closing(work(tasks, threads, cancelled)) as events:
         for i, event in events:
             if isinstance(event, Shown):
                 done[i] = event.step
@@ -99,6 +101,6 @@ def _drawn(
     return found
 
 
-def _threads(device: torch.device) -> int:
+def _threads(device: torch.device, wanted: int | None) -> int:
     """A GPU has one queue to fill."""
-    return min(torch.get_num_threads(), MOST_THREADS) if device.type == "cpu" else 1
+    return min(wanted or torch.get_num_threads(), MOST_THREADS) if device.type == "cpu" else 1

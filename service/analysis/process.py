@@ -4,7 +4,6 @@ python -m service.analysis.process FD       FD: the pipe's end, inherited
 """
 
 import logging
-import os
 import sys
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -18,6 +17,7 @@ from service.analysis.tasks import perform
 from service.analysis.workshop import Workshop
 from service.inference.device import resolve_device
 from service.logs import configure_logging
+from service.processes.niceness import give_way
 from service.settings import load_settings
 
 NICE = 3
@@ -29,7 +29,7 @@ logger = logging.getLogger("glyphscope.service")
 def main() -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
-    os.nice(NICE)
+    give_way(NICE)
     torch.set_num_threads(settings.threads)
     workshop = Workshop(Store(settings.store), resolve_device(settings.device), settings.max_loaded)
     # What the library imports with the first attribution; nobody should wait for it then.

@@ -25,6 +25,13 @@ Written by `python -m service.document.configuration`; a test holds it against t
 |---|---|---|---|
 """
 
+_FOUND_OUT = {
+    "store": "the shipped models",
+    "workers": "one a core, or one a GPU",
+    "drawing_threads": "every core",
+}
+"""Defaults that depend on the machine."""
+
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -40,10 +47,8 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _default(name: str, field: FieldInfo) -> str:
     value = field.default
-    if name == "store":
-        return "the shipped models"
-    if name == "workers":
-        return "one a core, or one a GPU"
+    if name in _FOUND_OUT:
+        return _FOUND_OUT[name]
     if value is None or value in ("", ()):
         return "none"
     if name in SECRET:

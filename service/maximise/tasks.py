@@ -51,9 +51,11 @@ def library_maximise(
     progress: Callable[[int, int], None],
     frame: Callable[[int, Sequence[int], Pixels], None],
     cancelled: Callable[[], bool],
+    threads: int = 1,
 ) -> list[UnitImage]:
+    """On so many cores."""
     return visualise.maximise(
-        checkpoint, request, progress=progress, frame=frame, cancelled=cancelled
+        checkpoint, request, progress=progress, frame=frame, cancelled=cancelled, threads=threads
     )
 
 

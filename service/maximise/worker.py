@@ -1,7 +1,8 @@
 """``glyphscope-worker``: the process that draws maximisations, one at a time.
 
-Start as many as there are cores to spare, on any machine that shares the state folder, the store
-and the queue; each takes the next job. SIGTERM puts the job at hand back into the queue.
+Start one on any machine that shares the state folder, the store and the queue; each takes the next
+job, and draws it on every core there is. For many small jobs start several, with fewer
+``drawing_threads`` each. SIGTERM puts the job at hand back into the queue.
 """
 
 import logging
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,8 @@ from service.maximise.jobs import Jobs
 from service.maximise.loaded import Loaded
 from service.maximise.queue import Queue
 from service.maximise.tasks import Maximise, Tasks, library_maximise
+from service.processes.capacity import cores
+from service.processes.niceness import give_way
 from service.settings import Settings, load_settings
 from service.tracing import Tracing, log_and_trace
 
@@ -67,7 +71,7 @@ def worker(
 
 def run_worker(
     settings: Settings,
-    maximise: Maximise = library_maximise,
+    maximise: Maximise | None = None,
     *,
     until_stdin_closes: bool = False,
     tracing: Tracing | None = None,
@@ -75,9 +79,10 @@ def run_worker(
     """Returns after SIGTERM or SIGINT, or when standard input ends: a parent that dies, even by
     SIGKILL, closes it."""
     if until_stdin_closes:
-        os.nice(NICE)
-    # One thread: sums in another order would give other bytes under the same name.
+        give_way(NICE)
+    # One thread a batch: sums in another order would give other bytes under the same name.
     torch.set_num_threads(1)
+    threads = settings.drawing_threads or cores()
     stopped, stopping = StopPipe(until_stdin_closes), threading.Event()
     beat = Heartbeat(settings.state)
     queue = Queue(settings)
@@ -88,7 +93,7 @@ def run_worker(
         enqueue=queue.enqueue,
         cache=Cache(jobs, settings.max_cache_bytes, lambda: workers_alive(settings.state)),
         stopping=stopping.is_set,
-        maximise=maximise,
+        maximise=maximise or partial(library_maximise, threads=threads),
         tracing=tracing,
     )
     queue.take_with(tasks.run)

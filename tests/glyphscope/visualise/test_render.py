@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -141,9 +142,10 @@ def test_total_variation_smooths(checkpoint: Checkpoint) -> None:
     assert roughness(1.0) < 0.7 * roughness(0.0)
 
 
-def test_progress_rises_to_the_end(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_rises_to_the_end(checkpoint: Checkpoint, threads: int) -> None:
     seen: list[tuple[int, int]] = []
-    maximise(checkpoint, ask("logits"), progress=lambda *now: seen.append(now))
+    maximise(checkpoint, ask("logits"), threads=threads, progress=lambda *now: seen.append(now))
     assert seen == sorted(seen)
     assert seen[-1] == (2 * FEW, 2 * FEW)
 
@@ -169,6 +171,32 @@ def test_cancelling_stops_long_before_the_end(checkpoint: Checkpoint) -> None:
         )
     assert shown == [1, 2, 3, 4, 8]
     assert hooks(checkpoint.network) == 0
+
+
+def test_cancelling_stops_every_batch_in_flight(checkpoint: Checkpoint) -> None:
+    before, shown = threading.active_count(), set[int]()
+    with pytest.raises(Cancelled):
+        maximise(
+            checkpoint,
+            ask("logits", steps=4096),
+            threads=2,
+            frame=lambda step, units, pixels: shown.update(units),
+            cancelled=lambda: shown == {*range(10)},
+        )
+    assert threading.active_count() == before
+
+
+def test_batches_beside_each_other_show_their_own_way(checkpoint: Checkpoint) -> None:
+    def frames(threads: int) -> dict[tuple[int, ...], list[tuple[int, bytes]]]:
+        shown: dict[tuple[int, ...], list[tuple[int, bytes]]] = {}
+
+        def frame(step: int, units: Sequence[int], pixels: Any) -> None:
+            shown.setdefault(tuple(units), []).append((step, pixels.tobytes()))
+
+        maximise(checkpoint, ask("logits"), threads=threads, frame=frame)
+        return shown
+
+    assert frames(2) == frames(1)
 
 
 def test_frames_show_the_way_often_at_first(checkpoint: Checkpoint) -> None:

@@ -1,0 +1,27 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from service.processes.niceness import GROUP
+
+CODE = """
+import os
+from service.processes import niceness
+niceness.give_way(7)
+print(os.nice(0), niceness.GROUP.read_text() if niceness.GROUP.exists() else "")
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_session_of_its_own_is_nice_as_a_whole(alone: bool) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", CODE],
+        start_new_session=alone, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert int(found[0]) == min(19, os.nice(0) + 7)
+    if not GROUP.exists():
+        pytest.skip("the kernel schedules no sessions")
+    # That of somebody else's session, a shell's for one, is theirs to set.
+    assert (found[-1] == found[0]) is alone
