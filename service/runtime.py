@@ -82,7 +82,6 @@ class Runtime:
         gc.freeze()
         self.watcher.show()
         self.watcher.start()
-        self.registry.loader.confirm_soon()
 
     def compare(
         self,

@@ -1,7 +1,7 @@
 """All that a process which serves will need, imported once; the process that has done so is forked.
 
 The collector looks at none of it, so pages that nobody writes to stay shared. That is why PyTorch
-is among it, which a process on its own brings once it answers: 120 MB in each process, or once.
+is among it, which a process on its own does without at first: 120 MB in each process, or once.
 """
 
 from service.processes.collector import at_rest

@@ -9,10 +9,12 @@ refused       versions that were wanted and could not be loaded, with the reason
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from glyphscope.errors import BrokenCheckpoint
 from glyphscope.store import Ref, Store
+from service.inference.comparing import compare
 from service.inference.model import Model, confirmed, open_model
 from service.processes.pools import Pool
 from service.versions.inspection import Inspector
@@ -61,6 +63,7 @@ class Loader:
         self._manifests: dict[Ref, str] = {}
         self._locks: dict[Ref, asyncio.Lock] = {}
         self._preparing: dict[Ref, asyncio.Task[None]] = {}
+        self._unconfirmed: set[Ref] = set()
         self._confirming: asyncio.Task[None] | None = None
 
     def get(self, ref: Ref) -> Model | None:
@@ -91,6 +94,10 @@ class Loader:
             await self._warm(model)
             self.memory.hold(ref, mark, model)
             self.refused.pop(ref, None)
+            if model.checkpoint is None:
+                self._unconfirmed.add(ref)
+                if self._confirming is None or self._confirming.done():
+                    self._confirming = asyncio.create_task(self._confirm_soon())
         return model
 
     def prepare(self, ref: Ref) -> None:
@@ -113,22 +120,24 @@ class Loader:
 
     async def opened(self, model: Model) -> "Checkpoint":
         """With its network. Raises ``BrokenCheckpoint``."""
-        if model.checkpoint is not None:
-            return model.checkpoint
-        ref = Ref(model.manifest.name, model.manifest.version)
-        return await self._thread.run(lambda: self._inspector.guard(ref, model.opened))
+        if model.checkpoint is None:
+            await self._confirm(Ref(model.manifest.name, model.manifest.version), model)
+        return model.opened()
 
-    def confirm_soon(self) -> None:
-        """Without waiting, and not before whoever waited for readiness has had an answer."""
-        self._confirming = asyncio.create_task(self.confirm(CONFIRM_SECONDS))
-
-    async def confirm(self, delay: float = 0) -> None:
-        """Open every version that answers without its network as yet; one that is found broken is
-        refused from then on, and one whose ``model.onnx`` is wrong goes on with its weights."""
-        await asyncio.sleep(delay)
-        for ref in self.memory.refs():
-            async with self._lock(ref):
-                await self._confirm(ref)
+    async def confirm(self) -> None:
+        """Compare what answers by ``model.onnx`` alone with its weights. One that is found broken
+        is refused from then on, and one whose ``model.onnx`` is wrong goes on with its weights."""
+        refs = {self._store.path(ref): ref for ref in self._unconfirmed}
+        self._unconfirmed.clear()
+        if not refs:
+            return
+        async with aclosing(compare([*refs])) as findings:
+            async for finding in findings:
+                model = None if finding.agrees else self.get(refs[finding.folder])
+                # The word of another process is not enough: this one looks for itself.
+                if model is not None:
+                    with suppress(BrokenCheckpoint):
+                        await self._confirm(refs[finding.folder], model)
 
     async def retry(self) -> None:
         """A version that was refused is tried again once its files are others."""
@@ -148,22 +157,29 @@ class Loader:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._thread.close()
 
-    async def _confirm(self, ref: Ref) -> None:
-        mark = self._mark(ref)
-        model = self.memory.get(ref, mark)
-        if model is None or model.checkpoint is not None:
-            return
-        try:
-            good = await self._thread.run(
-                lambda: self._inspector.guard(ref, lambda: confirmed(model))
-            )
-        except BrokenCheckpoint as error:
-            self.refused[ref] = str(error)
-            self.memory.drop(ref)
-            return
-        if good is not model:
-            await self._warm(good)
-            self.memory.hold(ref, mark, good)
+    async def _confirm(self, ref: Ref, model: Model) -> None:
+        """With PyTorch in this process."""
+        async with self._lock(ref):
+            if model.checkpoint is not None:
+                return
+            mark = self._mark(ref)
+            try:
+                good = await self._thread.run(
+                    lambda: self._inspector.guard(ref, lambda: confirmed(model))
+                )
+            except BrokenCheckpoint as error:
+                self.refused[ref] = str(error)
+                self.memory.drop(ref)
+                raise
+            if good is not model:
+                await self._warm(good)
+                self.memory.hold(ref, mark, good)
+
+    async def _confirm_soon(self) -> None:
+        """Not before whoever waited for readiness has had an answer, and all at once."""
+        while self._unconfirmed:
+            await asyncio.sleep(CONFIRM_SECONDS)
+            await self.confirm()
 
     def _read(self, ref: Ref) -> Model:
         manifest = self._inspector.inspect(ref)

@@ -1,11 +1,14 @@
 """A process that starts answers without PyTorch, and brings it afterwards."""
 
+import asyncio
 import io
 import logging
 import shutil
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,8 @@ from service.inference import pytorch
 from service.inference.model import open_model
 from service.versions.registry import Registry
 
+Until = Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
+
 SHIPPED = Path(__file__).parents[3] / "checkpoints"
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (5, 1, 28, 28), np.uint8)
@@ -29,9 +34,6 @@ from pathlib import Path
 import httpx
 from service.processes.serving import application
 from service.settings import Settings
-from service.versions import loader
-
-loader.CONFIRM_SECONDS = 3600
 
 async def main(store, state, image):
     app = application(Settings(store=store, state=state))
@@ -155,5 +157,45 @@ async def test_confirming_keeps_what_is_right(copied: Store) -> None:
     [before] = await registry.load_production()
     await registry.loader.confirm()
     assert await registry.get("mnist") is before
-    assert before.checkpoint is not None
+    assert before.checkpoint is None
+    assert registry.refused() == {}
+    await registry.loader.close()
+
+
+@pytest.mark.usefixtures("early")
+async def test_what_cannot_be_compared_serves_on(
+    copied: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    registry = Registry(copied, "cpu")
+    [before] = await registry.load_production()
+    with caplog.at_level(logging.WARNING, "glyphscope.service"):
+        await registry.loader.confirm()
+    assert "compares model.onnx" in caplog.text
+    assert await registry.get("mnist") is before
+    await registry.loader.close()
+
+
+@pytest.mark.usefixtures("early")
+async def test_what_is_loaded_is_compared_without_being_asked(copied: Store, until: Until) -> None:
+    replace(copied, "model.onnx", (SHIPPED / "fashion-mnist" / "1" / "model.onnx").read_bytes())
+    registry = Registry(copied, "cpu")
+    await registry.load_production()
+
+    async def mended() -> bool:
+        return (await registry.get("mnist")).runtime == "torch"
+
+    await until(mended)
+    await registry.loader.close()
+
+
+@pytest.mark.usefixtures("early")
+async def test_whoever_leaves_does_not_wait_for_the_comparison(copied: Store) -> None:
+    registry = Registry(copied, "cpu")
+    await registry.load_production()
+    comparing = asyncio.create_task(registry.loader.confirm())
+    await asyncio.sleep(0)
+    comparing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await comparing
     await registry.loader.close()
