@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-Serve = Callable[..., str]
+Serve = Callable[..., AbstractContextManager[str]]
 
 # Processes of pytest-xdist share the cores: one thread each. Before PyTorch is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -94,19 +94,21 @@ def wait_for() -> Callable[[Callable[[], Any]], None]:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """``serve(store)`` runs a real glyphscope-serve with its worker and returns its address.
-    Further settings by their names."""
-    with ExitStack() as stack:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    """``with serve(store) as url:`` a real glyphscope-serve runs, and a worker where pictures are
+    asked for. Further settings by their names."""
 
-        def serve(store: Path | None = None, **settings: str) -> str:
-            chosen = [] if store is None else ["--store", str(store)]
-            state = tmp_path_factory.mktemp("state")
-            options = ["--port", "0", "--state", str(state), *chosen]
-            command = [sys.executable, "-m", "service.cli", *options]
-            return stack.enter_context(_running(command, settings))
+    def serve(
+        store: Path | None = None, worker: bool = True, **settings: str
+    ) -> AbstractContextManager[str]:
+        chosen = [] if store is None else ["--store", str(store)]
+        chosen += [] if worker else ["--no-worker"]
+        state = tmp_path_factory.mktemp("state")
+        options = ["--port", "0", "--state", str(state), *chosen]
+        command = [sys.executable, "-m", "service.cli", *options]
+        return _running(command, settings)
 
-        yield serve
+    return serve
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A real service with one small untrained network, and a client of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from glyphscope.manifest import Calibration, Manifest, Metrics, Training
 from glyphscope.networks import build
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
+from tests.conftest import Serve
 
-Serve = Callable[..., str]
 Digits = NDArray[np.uint8]
 
 SAMPLE = Path(__file__).parents[1] / "data/mnist-sample.npz"
@@ -52,8 +52,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def url(serve: Serve, store: Store) -> str:
-    return serve(store.root)
+def url(serve: Serve, store: Store) -> Iterator[str]:
+    with serve(store.root) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from clients.cli import app
 from glyphscope.store import Store
+from tests.conftest import Serve
 
 KEY = "a key for tests"
-
-Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +23,9 @@ def own(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, own: Store) -> str:
-    return serve(own.root, admin_key=KEY)
+def address(serve: Serve, own: Store) -> Iterator[str]:
+    with serve(own.root, worker=False, admin_key=KEY) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from glyphscope.networks import build
 from glyphscope.snapshots import pack
 from glyphscope.spec import InputSpec, LabelSet
 from glyphscope.store import Store
+from tests.conftest import Serve
 from tests.service import testset
 
 Digits = NDArray[np.uint8]
@@ -57,9 +58,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Any, seen: Store) -> str:
-    found: str = serve(seen.root)
-    return found
+def address(serve: Serve, seen: Store) -> Iterator[str]:
+    with serve(seen.root) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from clients import Client, Retries
 from clients.errors import Busy, ClientError, Unreachable
 from clients.retries import NONE, USUAL
 from glyphscope.store import Store
-from tests.clients.conftest import Digits, Serve
+from tests.clients.conftest import Digits
+from tests.conftest import Serve
 
 Failure = Exception | httpx.Response
 
@@ -141,7 +142,7 @@ def test_killed_processes_are_not_noticed(
     serve: Serve, store: Store, digits: Digits, wait_for: Callable[[Callable[[], object]], None]
 ) -> None:
     """Several clients ask without a pause while both processes of a server are killed."""
-    url, end = serve(store.root, workers="2"), threading.Event()
+    end = threading.Event()
 
     def all_were_answered(more: int) -> None:
         wanted = [asker.answered + more for asker in askers]
@@ -152,6 +153,7 @@ def test_killed_processes_are_not_noticed(
         wait_for(lambda: len(pids(watching) - {victim}) == 2)
 
     with ExitStack() as stack:
+        url = stack.enter_context(serve(store.root, worker=False, workers="2"))
         watching, *clients = [stack.enter_context(Client(url, timeout=240)) for _ in range(5)]
         wait_for(lambda: len(pids(watching)) == 2)
         askers = [Asker(client, np.concatenate([digits] * 8)) for client in clients]

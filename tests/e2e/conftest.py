@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clients import Client
+from tests.conftest import Serve
 
 if TYPE_CHECKING:
     from tests.e2e.chromium import Browser, ConsoleMessage, Page
 
-Serve = Callable[..., str]
 Strokes = list[list[list[float]]]
 Open = Callable[..., "Page"]
 
@@ -23,8 +23,9 @@ DESKTOP = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="session")
-def url(serve: Serve) -> str:
-    return serve()
+def url(serve: Serve) -> Iterator[str]:
+    with serve() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Weights, Inversion, Compare, and how a unit came to be, on versions that carry snapshots."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from glyphscope.manifest import SNAPSHOTS
 from glyphscope.networks import build
 from glyphscope.snapshots import pack
 from glyphscope.store import Store
+from tests.conftest import Serve
 from tests.e2e.chromium import Page, expect
 from tests.e2e.pen import Strokes, draw
 from tests.e2e.published import PATIENCE_MS, SPEC, write
@@ -29,14 +30,15 @@ SHADES = """(element) => {
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """mnist@2 in production, beside mnist@1: two networks."""
     store = Store(tmp_path_factory.mktemp("store"))
     epochs = {epoch: build(SPEC, seed=epoch + 7).state_dict() for epoch in (0, 2)}
     files = {SNAPSHOTS: tensors.save(pack(epochs))}
     for seed in (0, 1):
         store.publish("mnist", partial(write, seed=seed, files=files))
-    return serve(store.root)
+    with serve(store.root) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """The pad of a service that asks for a key."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.access.keys import digest
+from tests.conftest import Serve
 from tests.e2e.chromium import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -14,10 +15,11 @@ KEY = "gs_for_a_browser"
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file: Path = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text(f"[class]\nsha256 = '{digest(KEY.encode()).hex()}'\n")
-    return serve(api_keys=str(file))
+    with serve(worker=False, api_keys=str(file)) as address:
+        yield address
 
 
 @pytest.fixture

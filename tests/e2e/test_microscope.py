@@ -8,6 +8,7 @@ import pytest
 
 from clients import Client
 from glyphscope.store import Store
+from tests.conftest import Serve
 from tests.e2e.chromium import Page, expect
 from tests.e2e.pen import Strokes, draw
 from tests.e2e.published import PATIENCE_MS, write
@@ -33,10 +34,11 @@ HEAT = """async ([rows, method]) => {
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = Store(tmp_path_factory.mktemp("store"))
     store.publish("mnist", write)
-    return serve(store.root)
+    with serve(store.root) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

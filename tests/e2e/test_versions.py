@@ -10,14 +10,13 @@ from clients import Client
 from glyphscope import checkpoint
 from glyphscope.manifest import Manifest
 from glyphscope.store import Store
+from tests.conftest import Serve
 from tests.e2e.chromium import Browser, Page, Response, expect
 
 pytestmark = pytest.mark.browser
 
 KEY = "a key for tests"
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
-
-Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, store: Store) -> str:
-    return serve(store.root, admin_key=KEY)
+def address(serve: Serve, store: Store) -> Iterator[str]:
+    with serve(store.root, worker=False, admin_key=KEY) as address:
+        yield address
 
 
 @pytest.fixture
