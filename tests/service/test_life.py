@@ -26,11 +26,11 @@ from glyphscope.predict import predict
 from glyphscope.preprocess import to_tensor
 from glyphscope.store import Store
 from service.versions.presence import Presence
+from tests.service.running import PATIENCE, plain
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key for tests"
 ADMIN = {"X-Admin-Key": KEY}
-PATIENCE = 240.0
 CLASSIFY = "/v1/models/mnist/classify"
 
 pytestmark = pytest.mark.slow
@@ -65,41 +65,55 @@ class Server:
 
 
 Start = Callable[..., contextlib.AbstractContextManager[Server]]
+Publish = Callable[..., Any]
+
+
+@contextlib.contextmanager
+def serving(store: Store, publish: Publish, wait_for: WaitFor, **settings: Any) -> Iterator[Server]:
+    """Serving mnist@1 from two processes, with mnist@2 there."""
+    publish(seed=0)
+    publish(seed=1, alias=None)
+    state, log = store.root.parent / "state", store.root.parent / "log"
+    chosen = {"workers": 2, "device": "cpu", "port": 0, "admin_key": KEY, **settings}
+    environment = {f"GLYPHSCOPE_{name.upper()}": str(value) for name, value in chosen.items()}
+    folders = ["--store", str(store.root), "--state", str(state)]
+    command = [sys.executable, "-m", "service.cli", "--no-worker", *folders]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stderr=out, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        )
+
+    def address() -> str | None:
+        assert process.poll() is None, log.read_text()
+        found = re.search(r"Glyphscope: (http://\S+)", log.read_text())
+        return found[1] if found else None
+
+    try:
+        wait_for(address)
+        server = Server(process, address() or "", store, state, log)
+        wait_for(lambda: len(server.pids()) == chosen["workers"])
+        yield server
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
-def start(store: Store, publish: Callable[..., Any], tmp_path: Path, wait_for: WaitFor) -> Start:
-    """Serving mnist@1 from two processes, with mnist@2 there."""
+def start(store: Store, publish: Publish, wait_for: WaitFor) -> Start:
+    return lambda **settings: serving(store, publish, wait_for, **settings)
 
-    @contextlib.contextmanager
-    def start(**settings: Any) -> Iterator[Server]:
-        publish(seed=0)
-        publish(seed=1, alias=None)
-        state, log = tmp_path / "state", tmp_path / "log"
-        chosen = {"workers": 2, "device": "cpu", "port": 0, "admin_key": KEY, **settings}
-        environment = {f"GLYPHSCOPE_{name.upper()}": str(value) for name, value in chosen.items()}
-        folders = ["--store", str(store.root), "--state", str(state)]
-        command = [sys.executable, "-m", "service.cli", "--no-worker", *folders]
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command, stderr=out, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}
-            )
 
-        def address() -> str | None:
-            assert process.poll() is None, log.read_text()
-            found = re.search(r"Glyphscope: (http://\S+)", log.read_text())
-            return found[1] if found else None
-
-        try:
-            wait_for(address)
-            server = Server(process, address() or "", store, state, log)
-            wait_for(lambda: len(server.pids()) == chosen["workers"])
-            yield server
-        finally:
-            process.kill()
-            process.wait()
-
-    return start
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory,
+    publish_to: Callable[[Store], Publish],
+    wait_for: WaitFor,
+) -> Iterator[Server]:
+    """One for all tests that leave it as it was, and it stops as it should."""
+    store = Store(tmp_path_factory.mktemp("shared") / "store")
+    with serving(store, publish_to(store), wait_for) as server:
+        yield server
+        assert server.stop() == 0
 
 
 CLIENTS = 4
@@ -136,7 +150,7 @@ class Load:
     def _client(self, number: int) -> None:
         # Every few requests a new connection, so that all processes are met, also new ones.
         for turn in itertools.count():
-            with httpx.Client(base_url=self.url, timeout=PATIENCE) as client:
+            with plain(self.url) as client:
                 for step in range(8):
                     if self.end.is_set():
                         return
@@ -161,8 +175,9 @@ class Load:
 
 
 @pytest.fixture
-def load_on(store: Store, digit: Digit, digit_png: bytes) -> Callable[[Server], Load]:
+def load_on(digit: Digit, digit_png: bytes) -> Callable[[Server], Load]:
     def load_on(server: Server) -> Load:
+        store = server.store
         energies = {version: energy(store, version, digit) for version in store.versions("mnist")}
         first, second, *_ = energies.values()
         assert abs(first - second) > 0.01
@@ -186,16 +201,15 @@ def promote(client: httpx.Client, version: int) -> dict[str, Any]:
     return found
 
 
-def test_a_hundred_swaps_under_load(start: Start, load_on: Callable[[Server], Load]) -> None:
-    with start() as server, httpx.Client(base_url=server.url, timeout=PATIENCE) as admin:
-        with load_on(server).running() as load:
+def test_a_hundred_swaps_under_load(shared: Server, load_on: Callable[[Server], Load]) -> None:
+    with plain(shared.url) as admin:
+        with load_on(shared).running(2) as load:
             for swap in range(100):
                 promote(admin, 2 - swap % 2)
         assert load.wrong == []
         assert set(load.statuses) == {200}
         assert set(load.versions) == {1, 2}
-        assert server.stop() == 0
-        assert "Traceback" not in server.log.read_text()
+        assert "Traceback" not in shared.log.read_text()
 
 
 def test_new_versions_are_published_and_dropped_under_load(
@@ -216,13 +230,13 @@ def test_new_versions_are_published_and_dropped_under_load(
 
 
 def test_canary_and_shadow_over_all_processes(
-    start: Start, load_on: Callable[[Server], Load], wait_for: WaitFor
+    shared: Server, load_on: Callable[[Server], Load], wait_for: WaitFor
 ) -> None:
-    with start() as server, httpx.Client(base_url=server.url, timeout=PATIENCE) as admin:
+    with plain(shared.url) as admin:
         traffic = {"canary": {"to": "2", "percent": 30}, "shadow": {"to": "2", "percent": 50}}
         answer = admin.put("/v1/models/mnist/traffic", json=traffic, headers=ADMIN)
         assert answer.status_code == 200, answer.text
-        with load_on(server).running() as load:
+        with load_on(shared).running() as load:
             wait_for(lambda: load.versions[1] > 40 and load.versions[2] > 10)
 
         def compared() -> int:
@@ -232,22 +246,22 @@ def test_canary_and_shadow_over_all_processes(
         wait_for(compared)
         assert load.wrong == []
         assert set(load.statuses) == {200}
+        alone = admin.put("/v1/models/mnist/traffic", json={}, headers=ADMIN)
+        assert alone.status_code == 200, alone.text
 
 
 def test_a_killed_process_is_replaced_and_nobody_hangs(
-    start: Start, load_on: Callable[[Server], Load], wait_for: WaitFor
+    shared: Server, load_on: Callable[[Server], Load], wait_for: WaitFor
 ) -> None:
-    with start() as server:
-        with load_on(server).running() as load:
-            for _ in range(3):
-                wait_for(lambda: len(server.pids()) == 2)
-                before = server.pids()
-                os.kill(min(before), signal.SIGKILL)
-                wait_for(functools.partial(server.replaced, before))
-        assert load.wrong == []
-        # Who was connected to the process that died sees its connection end, at once.
-        assert set(load.statuses) <= {200, 503, "ReadError", "RemoteProtocolError", "ConnectError"}
-        assert server.stop() == 0
+    with load_on(shared).running(2) as load:
+        for _ in range(3):
+            wait_for(lambda: len(shared.pids()) == 2)
+            before = shared.pids()
+            os.kill(min(before), signal.SIGKILL)
+            wait_for(functools.partial(shared.replaced, before))
+    assert load.wrong == []
+    # Who was connected to the process that died sees its connection end, at once.
+    assert set(load.statuses) <= {200, 503, "ReadError", "RemoteProtocolError", "ConnectError"}
 
 
 def test_a_process_that_hangs_is_replaced(start: Start, wait_for: WaitFor, alive: Alive) -> None:
@@ -286,9 +300,10 @@ def test_what_runs_at_sigterm_is_answered(start: Start, digit: Digit, wait_for: 
 
         def ask() -> None:
             headers = {"Content-Type": "application/x-npy"}
-            path = f"{server.url}/v1/models/mnist/activations?format=json&values=statistics"
+            path = "/v1/models/mnist/activations?format=json&values=statistics"
             try:
-                answer = httpx.post(path, content=sent, headers=headers, timeout=PATIENCE)
+                with plain(server.url) as client:
+                    answer = client.post(path, content=sent, headers=headers)
             except httpx.ConnectError:
                 statuses.append("too late")
             else:
@@ -323,7 +338,7 @@ def test_saturated_it_refuses_at_once_and_lives(start: Start, digit: Digit) -> N
 
         def saturate() -> None:
             path = "/v1/models/mnist/activations?values=statistics"
-            with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+            with plain(server.url) as client:
                 while not end.is_set():
                     answer = client.post(path, content=sent, headers=headers)
                     found[answer.status_code] += 1
@@ -334,8 +349,9 @@ def test_saturated_it_refuses_at_once_and_lives(start: Start, digit: Digit) -> N
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + PATIENCE
-        while (found[503] < 20 or found[200] < 3) and time.monotonic() < deadline:
-            assert httpx.get(f"{server.url}/health/live", timeout=PATIENCE).status_code == 200
+        with plain(server.url) as other:
+            while (found[503] < 20 or found[200] < 3) and time.monotonic() < deadline:
+                assert other.get("/health/live").status_code == 200
         end.set()
         for thread in threads:
             thread.join(PATIENCE)
@@ -346,7 +362,7 @@ def test_saturated_it_refuses_at_once_and_lives(start: Start, digit: Digit) -> N
 
 def test_deadlines_over_a_real_connection(start: Start, digit_png: bytes, digit: Digit) -> None:
     sent = npy(np.repeat(digit[None], 1000, axis=0))
-    with start(workers=1) as server, httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+    with start(workers=1) as server, plain(server.url) as client:
 
         def slow_body() -> Iterator[bytes]:
             yield digit_png[:20]
@@ -382,9 +398,10 @@ def test_the_admin_port(start: Start) -> None:
         found = re.search(r"admin: (http://\S+)", server.log.read_text())
         assert found
         path = "/v1/models/mnist/traffic"
-        assert httpx.get(f"{server.url}{path}", headers=ADMIN).status_code == 404
-        assert httpx.get(f"{found[1]}{path}", headers=ADMIN).status_code == 200
-        assert httpx.get(f"{found[1]}{path}").status_code == 401
-        with httpx.Client(base_url=found[1], timeout=PATIENCE) as admin:
+        with plain(server.url) as client:
+            assert client.get(path, headers=ADMIN).status_code == 404
+        with plain(found[1]) as admin:
+            assert admin.get(path, headers=ADMIN).status_code == 200
+            assert admin.get(path).status_code == 401
             assert promote(admin, 2)["late"] == []
         assert server.stop() == 0

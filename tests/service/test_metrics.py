@@ -6,7 +6,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.document.examples import SEVEN_PNG
-from tests.service.running import Start
+from tests.service.running import Start, plain
 
 SEVEN = base64.b64decode(SEVEN_PNG)
 
@@ -60,12 +60,12 @@ def test_processes_add_up_and_the_short_way_counts(start: Start) -> None:
     """Each request over a connection of its own, so that both processes get some."""
     with start("--workers", "2", "--no-worker", state="metrics") as server:
         for _ in range(20):
-            httpx.post(
-                f"{server.client.base_url}/v1/models/mnist/classify",
-                content=SEVEN,
-                headers={"Content-Type": "image/png"},
-                timeout=240,
-            ).raise_for_status()
+            with plain(server.url) as client:
+                client.post(
+                    "/v1/models/mnist/classify",
+                    content=SEVEN,
+                    headers={"Content-Type": "image/png"},
+                ).raise_for_status()
         text = server.client.get("/metrics").text
         assert server.stop() == 0
     labels = {"route": "/v1/models/{model}/classify", "model": "mnist", "status": "200"}

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 
 from glyphscope.checkpoint import load
 from glyphscope.visualise import MaximisationRequest, maximise, png
-from tests.service.running import PATIENCE, Server, Start, WaitFor
+from tests.service.running import PATIENCE, Server, Start, WaitFor, plain
 
 URL = "/v1/models/mnist/maximisations"
 
@@ -31,8 +30,8 @@ class Event(NamedTuple):
 def watch(server: Server, job: str, last: str = "") -> Iterator[Event]:
     """As the lines come, until the server ends the stream."""
     headers = {"Last-Event-ID": last} if last else {}
-    url = server.client.base_url.join(f"/v1/maximisations/{job}/events?frames=true")
-    with httpx.stream("GET", url, headers=headers, timeout=PATIENCE) as answer:
+    path = f"/v1/maximisations/{job}/events?frames=true"
+    with plain(server.url) as client, client.stream("GET", path, headers=headers) as answer:
         assert answer.status_code == 200
         fields: dict[str, str] = {}
         for line in answer.iter_lines():

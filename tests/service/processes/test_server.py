@@ -12,7 +12,7 @@ import httpx
 import pytest
 import torch
 
-from tests.service.running import PATIENCE, Alive, Server, Start, WaitFor, serve
+from tests.service.running import PATIENCE, Alive, Server, Start, WaitFor, plain, serve
 
 URL = "/v1/models/mnist/maximisations"
 
@@ -29,15 +29,15 @@ def server(start: Start) -> Iterator[Server]:
         yield server
 
 
-def classify(server: Server, image: bytes) -> httpx.Response:
+def classify(client: httpx.Client, image: bytes) -> httpx.Response:
     headers = {"Content-Type": "image/png"}
-    return server.client.post("/v1/models/mnist/classify", content=image, headers=headers)
+    return client.post("/v1/models/mnist/classify", content=image, headers=headers)
 
 
 def test_a_day_in_its_life(start: Start, digit_png: bytes, alive: Alive, wait_for: WaitFor) -> None:
     with start(state="day") as server:
         assert server.client.get("/health/ready").json()["status"] == "ready"
-        assert classify(server, digit_png).status_code == 200
+        assert classify(server.client, digit_png).status_code == 200
         created = server.client.post(URL, json=SHORT, headers={"Prefer": "wait=60"})
         assert created.status_code == 201
         wait_for(lambda: server.job(created.json()["id"])["status"] == "done")
@@ -63,7 +63,7 @@ def test_classifies_while_a_maximisation_runs_and_is_cancelled(
     job = server.client.post(URL, json=LONG).json()["id"]
     wait_for(lambda: server.job(job)["step"] > 0)
     for _ in range(20):
-        assert classify(server, digit_png).status_code == 200
+        assert classify(server.client, digit_png).status_code == 200
     assert server.job(job)["status"] == "running"
 
     cancelled = server.client.delete(f"/v1/maximisations/{job}")
@@ -104,7 +104,7 @@ def test_a_body_too_large_over_a_real_connection(server: Server, digit_png: byte
     )
     assert refused.status_code == 413
     assert refused.headers["content-type"] == "application/problem+json"
-    assert classify(server, digit_png).status_code == 200
+    assert classify(server.client, digit_png).status_code == 200
 
 
 def test_what_ran_at_sigterm_goes_on_at_the_next_start_and_ends_with_a_killed_server(
@@ -145,19 +145,6 @@ def test_sigterm_does_not_wait_for_those_who_wait(start: Start, wait_for: WaitFo
         assert out == "201 queued\n"
 
 
-def test_several_processes(start: Start, digit_png: bytes) -> None:
-    with start("--workers", "2", "--no-worker", state="several") as server:
-        for _ in range(10):
-            answer = httpx.post(
-                server.client.base_url.join("/v1/models/mnist/classify"),
-                content=digit_png,
-                headers={"Content-Type": "image/png"},
-                timeout=PATIENCE,
-            )
-            assert answer.status_code == 200
-        assert server.stop() == 0
-
-
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
     """What is started inside has no other."""
@@ -178,8 +165,8 @@ def test_by_default_one_a_core_each_replaced_when_it_dies(start: Start, wait_for
             server = stack.enter_context(start("--no-worker", **options))
 
         def pids() -> set[int]:
-            answer = httpx.get(server.client.base_url.join("/v1/status"), timeout=PATIENCE)
-            return {process["pid"] for process in answer.json()["processes"]}
+            with plain(server.url) as client:
+                return {each["pid"] for each in client.get("/v1/status").json()["processes"]}
 
         wait_for(lambda: len(pids()) == 1)
         [first] = pids()
