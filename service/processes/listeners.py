@@ -13,6 +13,9 @@ from contextlib import closing, suppress
 
 BACKLOG = 2048
 
+ACCEPTED = 32
+"""Connections in one turn of the event loop, see ``eager``."""
+
 DEALS = sys.platform == "linux"
 """Elsewhere the option means something else: on macOS the last socket gets everything."""
 
@@ -28,6 +31,15 @@ def allow_connections() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def eager(listener: socket.socket) -> list[socket.socket]:
+    """The same socket so often that an event loop accepts ``ACCEPTED`` connections in a turn.
+
+    libuv (since 1.45) accepts one of each handle in a turn, and a turn may hold a forward pass: of
+    64 clients that connect at once to a busy process the last would wait for 64 of them.
+    """
+    return [listener, *(listener.dup() for _ in range(ACCEPTED - 1))]
 
 
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import uvicorn
 
 from service.processes.lifecycle import Lifecycle
+from service.processes.listeners import ACCEPTED, BACKLOG
 
 _LAST_WORDS_SECONDS = 0.5
 _TICKS_A_BEAT = 10
@@ -48,8 +49,9 @@ class Server(uvicorn.Server):
         while asyncio.get_running_loop().time() < deadline and not self.force_exit:
             self._beat()
             await asyncio.sleep(0.1)
-        # One more turn of the loop, in which it accepts what the socket holds already.
-        await asyncio.sleep(0)
+        # So many turns of the loop as it may take to accept what the socket holds already.
+        for _ in range(BACKLOG // ACCEPTED):
+            await asyncio.sleep(0)
         self._lifecycle.draining = True
         drain = float(self.config.timeout_graceful_shutdown or 0)
         cut = asyncio.get_running_loop().call_later(

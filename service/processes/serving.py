@@ -14,7 +14,7 @@ from glyphscope.errors import GlyphscopeError
 from service.app import create_app
 from service.express.protocol import Protocol
 from service.inference.device import share_devices
-from service.processes.listeners import BACKLOG
+from service.processes.listeners import BACKLOG, eager
 from service.processes.server import Server
 from service.processes.workers import STARTUP_FAILURE, Beat
 from service.settings import Settings
@@ -57,7 +57,8 @@ def serve(
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     lifecycle = application.state.runtime.lifecycle
-    Server(config, lifecycle, settings.drain_delay_seconds, beat).run(sockets=listeners)
+    sockets = [each for listener in listeners for each in eager(listener)]
+    Server(config, lifecycle, settings.drain_delay_seconds, beat).run(sockets=sockets)
 
 
 def serve_one(

@@ -1,5 +1,6 @@
 """One port, a socket for each process, and nobody else's port taken by accident."""
 
+import asyncio
 import resource
 import select
 import socket
@@ -7,8 +8,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import uvloop
 
-from service.processes.listeners import DEALS, MOST_FILES, allow_connections, listen
+from service.processes.listeners import (
+    ACCEPTED,
+    DEALS,
+    MOST_FILES,
+    allow_connections,
+    eager,
+    listen,
+)
 
 
 @pytest.fixture
@@ -54,3 +63,43 @@ def test_as_many_files_as_the_user_may_have() -> None:
         assert soft == (MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def let_in(listener: socket.socket, sockets: list[socket.socket], crowd: int) -> int:
+    """Turns of the event loop until as many clients as are waiting have been accepted."""
+    accepted: list[asyncio.BaseTransport] = []
+
+    class Door(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.append(transport)
+
+    async def turns() -> int:
+        loop, count = asyncio.get_running_loop(), 0
+        servers = [await loop.create_server(Door, sock=each) for each in sockets]
+        while len(accepted) < crowd:
+            await asyncio.sleep(0)
+            count += 1
+        for transport in accepted:
+            transport.close()
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+        return count
+
+    with ExitStack() as stack:
+        for _ in range(crowd):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        return uvloop.run(turns())
+
+
+def test_a_crowd_is_let_in_within_a_few_turns(open_later: ExitStack) -> None:
+    """For each turn of the event loop may hold a forward pass."""
+    [listener] = [open_later.enter_context(each) for each in listen("127.0.0.1", 0)]
+    sockets = [open_later.enter_context(each) for each in eager(listener)]
+    assert let_in(listener, sockets, 2 * ACCEPTED) <= 4
+
+
+def test_what_eager_is_for(open_later: ExitStack) -> None:
+    """One a turn is libuv's own way. Where this fails, ``eager`` is needed no longer."""
+    [listener] = [open_later.enter_context(each) for each in listen("127.0.0.1", 0)]
+    assert let_in(listener, [listener], 2 * ACCEPTED) >= ACCEPTED
