@@ -20,6 +20,9 @@ from benchmarks._serving.contenders import ROOT, SERVERS, Contender
 
 START_SECONDS = 300.0
 REFUSED_SECONDS = 30.0
+SETTLE_SECONDS = 30
+IDLE = 0.05
+"""Of a core."""
 
 
 @dataclass
@@ -81,6 +84,7 @@ def running(
         try:
             _wait(server, first, Path(folder) / "log")
             server.seconds = time.perf_counter() - began
+            _settle(server)
             yield server
         finally:
             _stop(process)
@@ -100,6 +104,15 @@ def _wait(server: Running, first: Body, log: Path) -> None:
                 told = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{server.contender.name}: {error}\n{told}") from None
         time.sleep(0.02)
+
+
+def _settle(server: Running) -> None:
+    """What a server still does after its first answer is no part of the loads that follow."""
+    for _ in range(SETTLE_SECONDS):
+        before = server.cpu_seconds()
+        time.sleep(1)
+        if abs(server.cpu_seconds() - before) < IDLE:
+            return
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
