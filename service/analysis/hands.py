@@ -19,7 +19,7 @@ from typing import Protocol
 from glyphscope.errors import Busy
 from service.analysis.channel import receive_answer, send_job
 from service.analysis.job import Answer, Job
-from service.maximise.supervisor import python_path
+from service.processes.python_path import python_path
 
 COMMAND = (sys.executable, "-P", "-m", "service.analysis.process")
 

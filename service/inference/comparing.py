@@ -21,7 +21,8 @@ from glyphscope.folder import read_manifest
 from service.inference import pytorch
 from service.inference.onnx_network import agrees, open_onnx
 from service.logs import configure_logging
-from service.maximise.supervisor import python_path
+from service.processes.niceness import give_way
+from service.processes.python_path import python_path
 
 NICE = 19
 
@@ -37,17 +38,19 @@ class Finding(BaseModel):
 
 
 async def compare(folders: Sequence[Path]) -> AsyncGenerator[Finding, None]:
-    """One a folder, as they are found. Fewer where the process beside dies; that is logged."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "service.inference.comparing",
-        *map(str, folders),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": python_path()},
-    )
+    """One a folder, as they are found; fewer where the process beside dies or cannot be started,
+    which is logged."""
+    command = sys.executable, "-P", "-m", "service.inference.comparing", *map(str, folders)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": python_path()},
+        )
+    except OSError as error:
+        logger.warning("model.onnx is not compared with the weights: %s", error)
+        return
     assert process.stdout is not None
     try:
         async for line in process.stdout:
@@ -62,7 +65,7 @@ async def compare(folders: Sequence[Path]) -> AsyncGenerator[Finding, None]:
 
 
 def main() -> None:
-    os.nice(NICE)
+    give_way(NICE)
     configure_logging("warning")
     for folder in map(Path, sys.argv[1:]):
         sys.stdout.write(_look(folder).model_dump_json() + "\n")

@@ -6,6 +6,7 @@ read(...)   a checkpoint with its network; the first call imports PyTorch, which
 
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,11 @@ def here() -> bool:
 
 def read(folder: Path, device: str, threads: int) -> "Checkpoint":
     """Raises ``BrokenCheckpoint``. ``threads``: of each forward pass from now on."""
-    _bring(threads)
-    from glyphscope.checkpoint import load
+    with _bringing, nullcontext() if here() else at_rest():
+        import torch
 
-    return load(folder, device)
+        from glyphscope.checkpoint import load
 
-
-def _bring(threads: int) -> None:
-    with _bringing:
-        if here():
-            import torch
-        else:
-            with at_rest():
-                import torch
-
-                import glyphscope.checkpoint  # noqa: F401
         # Before a first pass this is for every thread: each takes it over when it first computes.
         torch.set_num_threads(threads)
+    return load(folder, device)

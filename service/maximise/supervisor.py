@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Self
+
+from service.processes.python_path import python_path
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -90,10 +91,3 @@ class Supervisor:
                 start_new_session=True,
             )
             return self._process
-
-
-def python_path() -> str:
-    """A child finds this package where it lies, installed or in a checkout."""
-    here = str(Path(__file__).parents[2])
-    before = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([here, before] if before else [here])

@@ -13,7 +13,8 @@ from glyphscope.store import Store
 from glyphscope.visualise import MaximisationRequest
 from service.maximise.jobs import Jobs, Order, Result
 from service.maximise.queue import Queue
-from service.maximise.supervisor import COMMAND, python_path
+from service.maximise.supervisor import COMMAND
+from service.processes.python_path import python_path
 from service.settings import Settings
 
 ID = "c" * 40
