@@ -4,9 +4,9 @@ A request is taken only where all that it says is known here, down to each heade
 rare (a key, an origin, another coding) is the application's.
 """
 
+import asyncio
 import re
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +17,12 @@ from service.express.proxies import PASSED_ON, Client, Proxies
 from service.express.ticket import Ticket
 from service.formats.answers import dumps
 from service.formats.inputs import QUICK
+from service.inference.model import Model
 from service.inference.scores import Scores
 from service.middleware import access_log
 from service.middleware.compress import MIN_BYTES
 from service.middleware.guard import CALLER
-from service.middleware.request_id import SANE
+from service.middleware.request_id import SANE, fresh
 from service.middleware.trace import SPAN, TRACE_ID
 from service.routers.classify import TOP, document
 from service.runtime import Runtime
@@ -56,6 +57,7 @@ class Desk:
         self._runtime = runtime
         self.head = head
         self._known: dict[bytes, tuple[str, int | None] | None] = {}
+        self._models: dict[str, Model | None] = {}
         self._tracing = runtime.tracing
         self._proxies = Proxies(runtime.settings.trusted_proxies)
         # A key is the gate's to judge, and without one of no meaning.
@@ -86,7 +88,7 @@ class Desk:
         # In this order, for who is let in has been counted.
         if not whole or not self._admits(headers, client, scope):
             return None
-        name = request_id or uuid.uuid4().hex.encode()
+        name = request_id or fresh().encode()
         ticket = Ticket(*route, media_type, name, packs, client, scope)
         if self._tracing is not None:
             ticket.span = self._tracing.request("POST", _path(url), headers)
@@ -108,7 +110,7 @@ class Desk:
     def submit(self, ticket: Ticket) -> bool:
         """Whether it waits for its answer now; else the application says what is wrong with it."""
         try:
-            model = self._runtime.registry.at_hand(ticket.text)
+            model = self._model(ticket.text)
             if model is None or (ticket.top_k or 0) > len(model.labels):
                 return False
             pixels = QUICK[MEDIA_TYPES[ticket.media_type]](ticket.body, model.manifest.input)
@@ -119,6 +121,15 @@ class Desk:
         except GlyphscopeError:
             return False
         return True
+
+    def _model(self, text: str) -> Model | None:
+        """The store is asked once for all that one turn of the event loop reads. What a client
+        sends after it was told of a change is read in a later turn."""
+        if not self._models:
+            asyncio.get_running_loop().call_soon(self._models.clear)
+        if text not in self._models:
+            self._models[text] = self._runtime.registry.at_hand(text)
+        return self._models[text]
 
     def answer(self, ticket: Ticket, scores: Scores) -> bytes | None:
         """The body, or None where the application would compress it."""

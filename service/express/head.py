@@ -34,13 +34,17 @@ class Head:
         whole = _lines(headers)
         self._before, rest = whole.split(_LENGTH)
         self._between, self._after = rest.split(_ID)
+        self._defaults: tuple[Headers, bytes] = (), b""
 
     def render(self, defaults: Headers, length: int, request_id: bytes, keep_alive: bool) -> bytes:
-        """As uvicorn writes it; ``defaults`` are its own headers, with the date."""
+        """As uvicorn writes it; ``defaults`` are its own headers, with the date: another list each
+        second."""
+        if self._defaults[0] is not defaults:
+            self._defaults = defaults, _lines(defaults)
         return b"".join(
             (
                 STATUS,
-                _lines(defaults),
+                self._defaults[1],
                 self._before,
                 b"%d" % length,
                 self._between,

@@ -29,16 +29,23 @@ FEW = 64
 
 def probabilities(logits: Logits, calibration: Calibration) -> Numbers:
     """(n, classes), rows sum to 1. Guo et al. 2017: the temperature divides the logits."""
-    powers = np.exp(_below(logits, _highest(logits)) / calibration.temperature)
-    powers /= powers.sum(axis=1, keepdims=True)
-    found: Numbers = powers
-    return found
+    return _shares(_below(logits, _highest(logits)), calibration)
 
 
 def energy(logits: Logits) -> Numbers:
     """(n,). Liu et al. 2020: -logsumexp(logits), at temperature 1."""
     highest = _highest(logits)
-    found: Numbers = -(highest[:, 0] + np.log(np.exp(_below(logits, highest)).sum(axis=1)))
+    return _energy(highest, _below(logits, highest))
+
+
+def _shares(below: Numbers, calibration: Calibration) -> Numbers:
+    powers = np.exp(below / calibration.temperature)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def _energy(highest: Logits, below: Numbers) -> Numbers:
+    found: Numbers = -(highest[:, 0] + np.log(np.exp(below).sum(axis=1)))
     return found
 
 
@@ -69,9 +76,11 @@ class Pass:
 
     def _many(self, count: int) -> Tops:
         order = np.argsort(-self.logits, axis=1, kind="stable")[:, :count]
-        shares = probabilities(self.logits, self.manifest.calibration)
-        chosen = np.take_along_axis(shares, order, axis=1)
-        return order.tolist(), chosen.tolist(), energy(self.logits).tolist()
+        highest = _highest(self.logits)
+        below = _below(self.logits, highest)
+        shares = _shares(below, self.manifest.calibration)
+        chosen = shares[np.arange(len(shares))[:, None], order]
+        return order.tolist(), chosen.tolist(), _energy(highest, below).tolist()
 
     def _few(self, count: int) -> Tops:
         """The same, where to call numpy takes longer than to compute."""
