@@ -24,7 +24,7 @@ from training import data, experiment, recipe
 IMAGES = 40_000
 AXES = 12
 
-CLOUDS = {"mnist": 64, "fashion-mnist": 64, "emnist": 128}
+CLOUDS = {"mnist": 64, "fashion-mnist": 64, "emnist": 256}
 """By recipe: EMNIST has 47 classes, the others 10."""
 
 MANY_CLASSES = 16

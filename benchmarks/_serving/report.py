@@ -68,6 +68,9 @@ def marks(found: Found) -> str:
     for column, asked in BEST_PEER.items() if peers else ():
         best = max(peers, key=lambda name: _median(peers[name], column))
         mark(f"times the best peer, {column} ({best})", asked, _ratio(found, best, column))
+        if column == "batch":
+            value = _ratio(found, best, "batch", "tensor")
+            mark(f"times the best peer's batch, tensor ({best})", asked, value)
     for family in SLOW_PEERS:
         variants = [name for name in peers if name.partition(",")[0] == family]
         for column in ("16", "64") if variants else ():

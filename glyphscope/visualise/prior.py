@@ -41,8 +41,8 @@ SPREAD = 1.2
 """Samples lie so many times as far from their cloud's middle as its images do: 5 samples of one
 class then differ as 5 real images do."""
 
-EACH = 8
-"""Samples a cloud: enough that every class of the shipped data sets has a dozen."""
+EACH, SAMPLES = 8, 1024
+"""Samples a cloud, and of all clouds at most: every class of the shipped data sets has a dozen."""
 
 SEED = 5
 
@@ -72,14 +72,15 @@ class Mixture:
     shares: Tensor
 
     def sample(self) -> Tensor:
-        """``EACH`` of every cloud in turn."""
+        """As many of every cloud, in turns."""
         return self._samples
 
     @cached_property
     def _samples(self) -> Tensor:
         clouds, rank, _ = self.axes.shape
         generator = torch.Generator().manual_seed(SEED)
-        steps = torch.randn(EACH, clouds, rank, generator=generator) * SPREAD
+        each = max(1, min(EACH, SAMPLES // clouds))
+        steps = torch.randn(each, clouds, rank, generator=generator) * SPREAD
         along = (steps * self.variances.cpu().sqrt())[..., None, :] @ self.axes.cpu()
         return (self.means.cpu() + along[..., 0, :]).clamp(0, 1).view(-1, *self.shape)
 

@@ -30,7 +30,7 @@ from glyphscope.visualise.terms import (
 if TYPE_CHECKING:
     from glyphscope.networks import LayerInfo, Network
 
-METHOD = 3
+METHOD = 4
 """Part of every digest. Raise it when the same settings come to give other pictures."""
 
 MAX_UNITS = 4096
