@@ -52,6 +52,11 @@ def test_each_is_small_and_says_where_it_comes_from(shipped: Checkpoint) -> None
     assert manifest.training.seconds > 0
 
 
+@pytest.mark.parametrize("path", sorted(STORE.root.glob(f"*/*/{ONNX}")), ids=lambda p: p.parts[-3])
+def test_no_version_says_where_on_a_machine_it_was_made(path: Path) -> None:
+    assert b"site-packages" not in path.read_bytes()
+
+
 def test_onnx_runtime_answers_as_torch_does(shipped: Checkpoint) -> None:
     folder = STORE.path(STORE.resolve(shipped.manifest.name))
     images = torch.from_numpy(np.load(SAMPLE)["test_images"])[:, None]
