@@ -27,14 +27,20 @@ def test_the_store_is_asked_once_for_all_that_is_read_together(
     short: Server, asked: list[str]
 ) -> None:
     message = request(PNG)
-    sent = threading.Event()
+    held, sent = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        sent.wait(PATIENCE)
+
     with ExitStack() as stack:
         connections = [stack.enter_context(short.connect()) for _ in range(8)]
         for connection in connections:
             connection.sendall(message)
             read(connection, 1)
         asked.clear()
-        short.uvicorn.servers[0].get_loop().call_soon_threadsafe(sent.wait, PATIENCE)
+        short.uvicorn.servers[0].get_loop().call_soon_threadsafe(hold)
+        held.wait(PATIENCE)
         for connection in connections:
             connection.sendall(message)
         sent.set()
