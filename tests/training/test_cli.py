@@ -83,7 +83,7 @@ def test_fit_then_publish_then_load(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fit", "minst"], "unknown recipe 'minst'; known: cifar10, cifar10-cnn, emnist"),
+        (["fit", "minst"], "unknown recipe 'minst'; known: cifar10, cifar10-cnn, cifar10-fast"),
         (["fit", "mnist", "--set", "fit.epoch=1"], "unknown key 'fit.epoch'"),
         (
             ["fit", "mnist", *SMALL, "--set=network.kernel=3"],
