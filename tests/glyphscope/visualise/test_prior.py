@@ -167,3 +167,13 @@ def test_other_data_has_the_prior_of_its_waves(checkpoint: Checkpoint) -> None:
 def test_a_fitted_prior_of_another_size_is_not_taken() -> None:
     spec = InputSpec(height=32, width=32, preprocessing="mnist", mean=(0.2,), std=(0.3,))
     assert fitted(spec, CPU) is None
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "samples"), [("mnist", 512), ("fashion-mnist", 512), ("emnist", 1024)]
+)
+def test_more_clouds_have_fewer_samples_each(preprocessing: str, samples: int) -> None:
+    """The first picture of a layer looks at all of them."""
+    found = fitted(InputSpec(mean=(0.1,), std=(0.3,), preprocessing=preprocessing), CPU)
+    assert found is not None
+    assert len(found.sample()) == samples
