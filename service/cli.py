@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, NoReturn
@@ -13,14 +14,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from service.command import fail, failures, typer_app
+from service.inference.device import has_driver
 from service.logs import configure_logging
 from service.maximise.supervisor import Supervisor
 from service.metrics import shared_counters
-from service.processes.capacity import default_workers
+from service.processes.capacity import cores, default_workers
 from service.processes.collector import at_rest
 from service.processes.listeners import allow_connections, listen
 from service.processes.probe import gpus
-from service.processes.workers import Beat, Workers, warm
+from service.processes.workers import Beat, Workers, forked, warm
 from service.settings import Settings, load_settings
 
 SLACK = 5.0
@@ -100,14 +102,25 @@ def _serve_here(stack: ExitStack, settings: Settings, draw: Callable[[], None]) 
 def _watch(stack: ExitStack, settings: Settings, draw: Callable[[], None]) -> int:
     # Before a process starts: it finds the counters' folder in its environment.
     stack.enter_context(shared_counters())
-    context = warm(PRELOAD)
+    context = forked(PRELOAD)
+    # Without PyTorch a process serves before that one has imported it: the first is such a one.
+    first = None if has_driver() else get_context("spawn")
+    if cores() > 1:
+        warm()
     count = settings.workers or default_workers(gpus(settings.device, context))
     settings, listeners, admin = _open(stack, settings, count)
     _tell(listeners, admin)
     patience = settings.drain_delay_seconds + settings.drain_seconds + SLACK
     serve_one = functools.partial(_serve_one, settings, admin)
+
+    def serves() -> None:
+        warm()
+        draw()
+
     hang_seconds = settings.hang_seconds
-    return Workers(serve_one, listeners, patience, context, hang_seconds, admin, draw).run()
+    return Workers(
+        serve_one, listeners, patience, context, hang_seconds, admin, serves, first
+    ).run()
 
 
 def _serve_one(

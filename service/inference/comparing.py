@@ -21,7 +21,7 @@ from glyphscope.folder import read_manifest
 from service.inference import pytorch
 from service.inference.onnx_network import agrees, open_onnx
 from service.logs import configure_logging
-from service.processes.niceness import give_way
+from service.processes.niceness import command
 from service.processes.python_path import python_path
 
 NICE = 19
@@ -40,10 +40,9 @@ class Finding(BaseModel):
 async def compare(folders: Sequence[Path]) -> AsyncGenerator[Finding, None]:
     """One a folder, as they are found; fewer where the process beside dies or cannot be started,
     which is logged."""
-    command = sys.executable, "-P", "-m", "service.inference.comparing", *map(str, folders)
     try:
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *command(NICE, "service.inference.comparing", *map(str, folders)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": python_path()},
@@ -65,7 +64,6 @@ async def compare(folders: Sequence[Path]) -> AsyncGenerator[Finding, None]:
 
 
 def main() -> None:
-    give_way(NICE)
     configure_logging("warning")
     for folder in map(Path, sys.argv[1:]):
         sys.stdout.write(_look(folder).model_dump_json() + "\n")

@@ -51,14 +51,14 @@ def _check_cuda(name: str) -> None:
 
 
 def _count() -> int:
-    if not _has_driver():
+    if not has_driver():
         return 0
     import torch  # here: most machines have no GPU, and need not wait
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _has_driver() -> bool:
+def has_driver() -> bool:
     """Whether there is a driver that PyTorch could speak to: NVIDIA's, or ROCm's in a build for it
     (which PyTorch calls CUDA too)."""
     if "rocm" in version("torch"):

@@ -45,7 +45,8 @@ def eager(listener: socket.socket) -> list[socket.socket]:
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     """All on one port, where 0 takes any that is free. Raises ``OSError``.
 
-    Listening at once: who connects while models load waits instead of being refused.
+    The first listens at once: who connects while models load waits instead of being refused. The
+    others begin when they are served, since the kernel deals connections to all that listen.
     """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     if count == 1 or not DEALS:
@@ -54,7 +55,20 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     # Alone first: with the option set, a port that another server of this user has is no error.
     with closing(socket.create_server((host, port), family=family)) as probe:
         port = probe.getsockname()[1]
-    return [
-        socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
-        for _ in range(count)
-    ]
+    first = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    return [first, *(_bound(first) for _ in range(count - 1))]
+
+
+def _bound(first: socket.socket) -> socket.socket:
+    """To the same address, not listening yet. As ``create_server`` sets one up."""
+    own = socket.socket(first.family)
+    try:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            own.setsockopt(socket.SOL_SOCKET, option, 1)
+        if own.family == socket.AF_INET6:
+            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        own.bind(first.getsockname())
+    except BaseException:
+        own.close()
+        raise
+    return own

@@ -7,12 +7,13 @@ from multiprocessing.context import BaseContext
 import orjson
 
 from glyphscope.errors import InvalidInput
+from service.inference.device import count_gpus, has_driver
 
 
 def gpus(device: str, context: BaseContext) -> int:
     """0 is the CPU. Raises ``InvalidInput`` for a device that is not there."""
-    if device == "cpu":
-        return 0
+    if device == "cpu" or not has_driver():
+        return count_gpus(device)
     answer, asked = context.Pipe(duplex=False)
     process = context.Process(  # type: ignore[attr-defined]
         target=_look, args=(device, asked), daemon=True
@@ -28,9 +29,6 @@ def gpus(device: str, context: BaseContext) -> int:
 
 
 def _look(device: str, answer: Connection) -> None:
-    # Only here: the process that asks never loads PyTorch.
-    from service.inference.device import count_gpus
-
     try:
         found: dict[str, int | str] = {"gpus": count_gpus(device)}
     except InvalidInput as error:

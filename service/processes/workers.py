@@ -5,8 +5,8 @@ Each beats once a second, from its event loop: one that has begun to and stops i
 connects to a place that stays empty is told so, with 503, by this process.
 
 On Linux they are forked from one process that has imported everything and done nothing yet: its
-memory is shared, and a replacement serves again in a fraction of a second. This one, which watches
-over them, imports none of it.
+memory is shared, and a replacement serves again in a fraction of a second. The very first need not
+wait for that: it may come from elsewhere. This one, which watches over them, imports none of it.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from service.processes.listeners import DEALS
 from service.processes.refusal import stopped_refusal
 
 STARTUP_FAILURE = 3
@@ -81,6 +82,11 @@ class Place:
         return self.beaten + (most if self.ready else START_SECONDS) - time.monotonic()
 
     @property
+    def listens(self) -> bool:
+        """All but the first begin to when they are first served."""
+        return not DEALS or bool(self.listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+    @property
     def empty(self) -> bool:
         """Nobody has served here for a while."""
         return self.empty_since is not None and time.monotonic() - self.empty_since > EMPTY_SECONDS
@@ -96,10 +102,12 @@ class Workers:
         hang_seconds: float = 30.0,
         shared: Sequence[socket.socket] = (),
         ready: Callable[[], None] = lambda: None,
+        first: BaseContext | None = None,
     ) -> None:
-        """``patience``: seconds that they may take to stop. ``context``: see ``warm``.
-        ``shared``: other sockets that ``serve`` listens on, in every process. ``ready`` is called
-        once, when the first of them serves."""
+        """``patience``: seconds that they may take to stop. ``context``: see ``forked``.
+        ``first``: what starts the very first process, where that is sooner. ``shared``: other
+        sockets that ``serve`` listens on, in every process. ``ready`` is called once, when the
+        first of them serves."""
         self._serve = serve
         self._ready = ready
         self._hang_seconds = hang_seconds
@@ -107,6 +115,7 @@ class Workers:
         self._patience = patience
         self._places = [Place(i, listener) for i, listener in enumerate(listeners)]
         self._context = context
+        self._first = first or context
         self._wake, self._wakes = os.pipe()
         self._stopping = False
         self._served = False  # any of them, ever
@@ -174,10 +183,11 @@ class Workers:
     def _start_missing(self) -> None:
         for place in self._places:
             if place.process is None and time.monotonic() >= place.started + place.pause:
+                first, self._first = self._first, self._context
                 place.started = place.beaten = time.monotonic()
                 place.ready = False
-                place.beats, beats = self._context.Pipe(duplex=False)
-                place.process = self._context.Process(  # type: ignore[attr-defined]
+                place.beats, beats = first.Pipe(duplex=False)
+                place.process = first.Process(  # type: ignore[attr-defined]
                     target=_run, args=(self._serve, place.index, place.listener, beats), daemon=True
                 )
                 place.process.start()
@@ -198,7 +208,8 @@ class Workers:
                 continue
             code = place.process.exitcode
             place.process = place.beats = None
-            place.empty_since = place.empty_since or time.monotonic()
+            if place.listens:
+                place.empty_since = place.empty_since or time.monotonic()
             if self._stopping:
                 continue
             if code == STARTUP_FAILURE and not self._served:
@@ -226,15 +237,21 @@ class Workers:
                 process.join()
 
 
-def warm(preload: str) -> BaseContext:
-    """What starts processes. On Linux one that imports ``preload`` starts now, beside this one; its
-    environment is that of this moment."""
+def forked(preload: str) -> BaseContext:
+    """What starts processes. On Linux they are forked from one that imports ``preload``, which
+    starts with the first of them or when it is told to (``warm``)."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
-    forkserver.ensure_running()
     return context
+
+
+def warm() -> None:
+    """The process that others are forked from starts now, beside this one; its environment is that
+    of this moment."""
+    if sys.platform == "linux":
+        forkserver.ensure_running()
 
 
 def refuse(listener: socket.socket) -> None:

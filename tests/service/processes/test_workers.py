@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from service.processes.workers import STARTUP_FAILURE
+from service.processes.listeners import DEALS, listen
+from service.processes.workers import STARTUP_FAILURE, Place
 
 ROOT = Path(__file__).parents[3]
 
 SCRIPT = """
-import contextlib, os, select, signal, sys
+import contextlib, multiprocessing, os, select, signal, sys
 from service.processes.listeners import listen
-from service.processes.workers import Workers, warm
+from service.processes.workers import Workers, forked, warm
 
 def serve(index, listener, beat):
     # Answers each connection with its process id.
@@ -33,6 +34,7 @@ def serve(index, listener, beat):
         sys.exit(3)
     if sys.argv[1] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    listener.listen()
     listener.setblocking(False)
     while select.select([listener], [], []):
         with contextlib.suppress(BlockingIOError), listener.accept()[0] as connection:
@@ -42,7 +44,11 @@ if __name__ == "__main__":
     listeners = listen("127.0.0.1", 0, 2)
     print(listeners[0].getsockname()[1], flush=True)
     patience = 0.5 if sys.argv[1] == "deaf" else 60
-    sys.exit(Workers(serve, listeners, patience, warm("json"), 1).run())
+    context, first = forked("json"), None
+    if sys.argv[1] == "early":
+        context, first = forked("gated"), multiprocessing.get_context("spawn")
+        warm()
+    sys.exit(Workers(serve, listeners, patience, context, 1, first=first).run())
 """
 
 Run = Callable[[str], tuple["subprocess.Popen[str]", int]]
@@ -104,6 +110,32 @@ def test_serves_and_stops(run: Run, wait_for: WaitFor, alive: Alive) -> None:
     process.terminate()
     assert process.wait(60) == 0
     assert not any(alive(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere none is forked")
+def test_the_first_serves_while_others_are_imported_for(
+    run: Run, wait_for: WaitFor, tmp_path: Path
+) -> None:
+    """Were the second listening by then, half of these connections would wait for it."""
+    os.mkfifo(tmp_path / "gate")
+    (tmp_path / "gated.py").write_text("open('gate').read()")
+    process, port = run("early")
+    [first] = {ask(port) for _ in range(16)}
+    with (tmp_path / "gate").open("w"):
+        assert ask(port) == first
+    assert first in ask_both(port, wait_for)
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_a_place_that_nobody_served_yet_is_not_watched() -> None:
+    """Nobody can wait there, and to the system it is always ready."""
+    with contextlib.ExitStack() as stack:
+        first, second = map(stack.enter_context, listen("127.0.0.1", 0, 2))
+        assert Place(0, first).listens
+        assert Place(1, second).listens is not DEALS
+        second.listen()
+        assert Place(1, second).listens
 
 
 def test_a_killed_one_is_replaced(run: Run, wait_for: WaitFor) -> None:
