@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from clients.cli import app as client_app
 from service.cli import app as service_app
@@ -39,9 +40,12 @@ COMMANDS = sorted({line.split("  #")[0].strip() for line in shell_lines()})
     "line", [c for c in COMMANDS if re.match(r"(glyphscope|glyphscope-train) [a-z]+ \S", c)]
 )
 def test_commands_in_the_documents_are_understood(line: str) -> None:
-    program, name, *arguments = shlex.split(line)
+    program, *words = shlex.split(line)
     group = typer.main.get_command(PROGRAMS[program])
-    command = group.commands[name]  # type: ignore[attr-defined]
+    assert isinstance(group, TyperGroup)
+    with typer.Context(group) as above:
+        name, command, arguments = group.resolve_command(above, words)
+    assert command is not None
     with command.make_context(name, arguments) as context:
         assert context.params
 

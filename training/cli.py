@@ -1,52 +1,59 @@
-"""``glyphscope-train``: its commands, the defaults from a file, and how a failure ends it."""
+"""``glyphscope-train``: its commands, the defaults from a file, and how a failure ends it.
+
+A command is imported when it is called: to say what there is takes no PyTorch, which takes seconds.
+"""
 
 import sys
 import tomllib
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from glyphscope.errors import GlyphscopeError, InvalidRecipe, NotFound
-from training.commands.atlas import atlas
-from training.commands.course import course
-from training.commands.data import data
-from training.commands.doctor import doctor
-from training.commands.evaluate import evaluate
-from training.commands.export import export
-from training.commands.fit import fit
-from training.commands.import_ import import_
-from training.commands.network import network
-from training.commands.order import order
-from training.commands.publish import publish
-from training.commands.pull import pull
-from training.commands.push import push
-from training.commands.sweep import sweep
-from training.commands.visualise import visualise
-from training.fit import Diverged
-from training.onnx_export import ParityError
-from training.remote import TransferFailed
+from training.failure import Failure
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "data": data,
-    "fit": fit,
-    "evaluate": evaluate,
-    "network": network,
-    "order": order,
-    "doctor": doctor,
-    "publish": publish,
-    "import": import_,
-    "export": export,
-    "push": push,
-    "pull": pull,
-    "sweep": sweep,
-    "visualise": visualise,
-    "atlas": atlas,
-    "course": course,
+COMMANDS = {
+    "data": "Report on a data set: counts, pixels, repeated images, a picture of each class.",
+    "fit": "Train by a recipe.",
+    "evaluate": "Judge a run on its test set, once; a second call shows what was recorded.",
+    "network": "Show a recipe's network: its layers, output shapes, parameters and multiply-adds.",
+    "order": "Train once for each order of shuffle, batch and repeat, on images sorted by class.",
+    "doctor": "Find out why a network does not learn.",
+    "publish": "Make the next version of a model from an evaluated run.",
+    "import": "Take a torchvision ResNet's weights into the store.",
+    "export": "Write a network as ONNX, checked against torch.",
+    "push": "Copy a version of a model to a store elsewhere.",
+    "pull": "Copy a version of a model from a store elsewhere.",
+    "sweep": "Train a recipe over a grid of values.",
+    "visualise": "Draw the images that units of a layer like most, or the first layer's weights.",
+    "atlas": "Write a self-contained page that shows every unit of a model.",
+    "course": "Run the experiments of docs/course.md.",
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """In ``commands`` is what a list of them needs; ``resolve_command`` brings the one called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = command(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def command(name: str) -> Any:
+    """With its options. ``import`` is a word of the language, so its module has another name."""
+    word = f"{name}_" if name == "import" else name
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name)(getattr(import_module(f"training.commands.{word}"), word))
+    return typer.main.get_command(alone)
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
@@ -54,8 +61,12 @@ def about() -> None:
     """Train networks, judge them on test data once, publish them as versioned checkpoints."""
 
 
-for name, command in COMMANDS.items():
-    app.command(name)(command)
+def _listed() -> None:
+    """Stands for a command in the list of them."""
+
+
+for name, summary in COMMANDS.items():
+    app.command(name, help=summary)(_listed)
 
 
 def _file_defaults(path: Path) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def main() -> None:
         app(default_map=_file_defaults(Path("glyphscope.toml")))
     except KeyboardInterrupt:
         _fail("stopped; the same command with --resume goes on from the last finished epoch", 130)
-    except (Diverged, ParityError, TransferFailed) as error:
+    except Failure as error:
         _fail(str(error), 1)
     except GlyphscopeError as error:
         _fail(str(error), 2)

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from glyphscope.errors import GlyphscopeError
+from training.failure import Failure
 
 
-class Diverged(GlyphscopeError):
+class Diverged(Failure):
     code = "diverged"
     title = "Training diverged"
 

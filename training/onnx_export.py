@@ -11,10 +11,11 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from glyphscope.errors import GlyphscopeError, InvalidInput
+from glyphscope.errors import InvalidInput
 from glyphscope.manifest import Onnx
 from glyphscope.networks import Network
 from glyphscope.spec import InputSpec
+from training.failure import Failure
 
 OPSET = 18
 
@@ -25,7 +26,7 @@ TOLERANCE = 1e-3
 """Largest difference of a logit that counts as the same network in float32."""
 
 
-class ParityError(GlyphscopeError):
+class ParityError(Failure):
     code = "onnx-parity"
     title = "ONNX Runtime and torch disagree"
 

@@ -16,6 +16,7 @@ import fsspec
 from glyphscope.errors import BrokenCheckpoint, GlyphscopeError, InvalidInput, NotFound
 from glyphscope.manifest import NAME_PATTERN, sha256
 from glyphscope.store import PRODUCTION, Ref, checked_name
+from training.failure import Failure
 
 MANIFEST = "manifest.json"
 
@@ -30,7 +31,7 @@ _BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "oci", "hf", "memory"
 """Without folders: there, making one could make a bucket out of a mistyped name."""
 
 
-class TransferFailed(GlyphscopeError):
+class TransferFailed(Failure):
     code = "transfer-failed"
     title = "The transfer failed"
 

@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,3 +122,25 @@ def test_option_beats_environment_beats_file(
     monkeypatch.setenv("GLYPHSCOPE_RUNS", "from-env")
     assert "run from-env/" in call("fit", "mnist", *SMALL, "--no-test")[1]
     assert "run here/" in call("fit", "mnist", *SMALL, "--no-test", "--runs", "here")[1]
+
+
+def test_what_there_is_is_told_without_pytorch() -> None:
+    code = "import sys; from training import cli; cli.app(['--help'], standalone_mode=False);"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print('torch' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "visualise" in done.stdout
+    assert done.stdout.endswith("False\n")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_list_says_of_each_what_its_own_help_begins_with(name: str) -> None:
+    described = " ".join(str(cli.command(name).help).split())
+    assert described.startswith(cli.COMMANDS[name].rstrip("."))
+
+
+def test_a_command_that_is_not_there(call: Call) -> None:
+    code, _, told = call("fti")
+    assert code == 2
+    assert "Did you mean 'fit'?" in told
