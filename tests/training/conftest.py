@@ -1,5 +1,6 @@
 import gzip
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from training import experiment, recipe
+from training import cli, experiment, recipe
 from training.fit import Trainer
 from training.observe import Observer
 from training.options import console
@@ -18,6 +19,7 @@ SAMPLE = Path(__file__).parents[1] / "data/mnist-sample.npz"
 
 
 WriteIdx = Callable[..., None]
+Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +102,25 @@ def start(tmp_path: Path, data_root: Path) -> Callable[..., Trainer]:
         return experiment.trainer(run, data_root, torch.device("cpu"), observers=observers)
 
     return make
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    data_root: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
+    """``glyphscope-train`` in an empty folder; gives (exit code, standard output and error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["glyphscope-train", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out = capsys.readouterr()
+        return int(end.value.code or 0), out.out, out.err
+
+    return run

@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from PIL import Image
 
 from glyphscope import checkpoint
 from glyphscope.store import Store
+from tests.training.conftest import Call
 from training import cli
 
 SMALL = [
@@ -21,35 +21,10 @@ SMALL = [
 ]
 
 
-Call = Callable[..., tuple[int, str, str]]
-
-
 def run_folder(out: str) -> str:
     found = re.search(r"run (\S+)", out)
     assert found
     return found[1]
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    data_root: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """Run the program in an empty folder; gives (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
 
 
 def test_fit_then_publish_then_load(call: Call, tmp_path: Path) -> None:

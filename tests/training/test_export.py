@@ -1,8 +1,6 @@
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +14,14 @@ from glyphscope.errors import InvalidInput
 from glyphscope.preprocess import to_tensor
 from glyphscope.spec import InputSpec
 from glyphscope.store import Store
-from training import cli, data, export, onnx_export, subject
+from tests.training.conftest import Call
+from training import data, export, onnx_export, subject
 from training.onnx_export import ParityError
 from training.run import Run
 from training.subject import Subject
 
 CPU = torch.device("cpu")
 MODEL = Path(__file__).parents[2] / "checkpoints"
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -111,26 +108,6 @@ def test_without_the_data_parity_is_checked_on_noise(tmp_path: Path) -> None:
     assert what == "256 images of noise"
     assert images.shape == (256, 1, 28, 28)
     assert float(images.std()) > 0.5
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    data_root: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
 
 
 def test_export_by_command(call: Call, trained_run: Path, tmp_path: Path) -> None:

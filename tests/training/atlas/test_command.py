@@ -1,8 +1,7 @@
 """``glyphscope-train atlas`` as it is called."""
 
 import json
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +12,13 @@ from glyphscope.checkpoint import Checkpoint
 from glyphscope.manifest import Manifest, Training
 from glyphscope.store import Store
 from tests.training.atlas.conftest import Case
-from training import cli
-
-Call = Callable[..., tuple[int, str, str]]
+from tests.training.conftest import Call
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", "atlas", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
+def call(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.delenv("GLYPHSCOPE_DATA")
+    return partial(call, "atlas")
 
 
 def test_a_page_of_some_layers(call: Call, case: Case, tmp_path: Path) -> None:

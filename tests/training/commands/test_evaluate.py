@@ -1,41 +1,21 @@
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from glyphscope.store import Store
-from training import cli
+from tests.training.conftest import Call
 from training import publish as publishing
 from training.evaluate import evaluate
 from training.run import Run
 
-Call = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    data_root: Path,
-    trained_run: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """``evaluate`` in a folder with runs/RUN; gives (exit code, standard output and error)."""
+def call(call: Call, tmp_path: Path, trained_run: Path) -> Call:
+    """Where runs/mine is."""
     copytree(trained_run, tmp_path / "runs/mine")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", "evaluate", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
+    return partial(call, "evaluate")
 
 
 def test_a_run_is_judged_once_and_shown_again(call: Call, tmp_path: Path) -> None:

@@ -1,43 +1,22 @@
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 from PIL import Image
 
-from training import cli
-
-Call = Callable[..., tuple[int, str, str]]
+from tests.training.conftest import Call
 
 SHIPPED = Path(__file__).parents[3] / "checkpoints"
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    data_root: Path,
-    trained_run: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """``visualise`` in a folder with two runs; gives (exit code, standard output and error)."""
+def call(call: Call, tmp_path: Path, trained_run: Path) -> Call:
+    """Where two runs are."""
     for age, name in enumerate(("older", "newer")):
         copytree(trained_run, tmp_path / "runs" / name)
         os.utime(tmp_path / "runs" / name / "recipe.json", (age, age))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
+    return call
 
 
 def test_the_classes_of_the_newest_run(call: Call, tmp_path: Path) -> None:

@@ -1,15 +1,12 @@
 import json
 import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from training import cli
-
-Call = Callable[..., tuple[int, str, str]]
+from tests.training.conftest import Call
 
 SMALL = [
     "--set=split.validation=100",
@@ -22,24 +19,8 @@ SMALL = [
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    data_root: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GLYPHSCOPE_DATA", str(data_root))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyphscope-train", "doctor", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out = capsys.readouterr()
-        return int(end.value.code or 0), out.out, out.err
-
-    return run
+def call(call: Call) -> Call:
+    return partial(call, "doctor")
 
 
 def codes(folder: Path) -> list[str]:
