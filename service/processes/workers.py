@@ -147,8 +147,9 @@ class Workers:
         os.write(self._wakes, b".")
 
     def _pass_on(self, *_: object) -> None:
-        for process in self._running():
-            if process.pid is not None and process.is_alive():
+        # To one that still starts it would be the end, and nothing that it will not see anyway.
+        for process in (place.process for place in self._places if place.ready):
+            if process is not None and process.pid is not None and process.is_alive():
                 os.kill(process.pid, signal.SIGHUP)
 
     def _watched(self) -> list[Any]:

@@ -34,9 +34,15 @@ def serve(index, listener, beat):
         sys.exit(3)
     if sys.argv[1] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begun = sys.argv[1] == "half" and index == 0
+    if begun:
+        signal.signal(signal.SIGHUP, lambda *_: open("told", "w").close())
     listener.listen()
     listener.setblocking(False)
-    while select.select([listener], [], []):
+    while True:
+        if begun:
+            beat()
+        select.select([listener], [], [], 0.2)
         with contextlib.suppress(BlockingIOError), listener.accept()[0] as connection:
             connection.sendall(str(os.getpid()).encode())
 
@@ -124,6 +130,21 @@ def test_the_first_serves_while_others_are_imported_for(
     with (tmp_path / "gate").open("w"):
         assert ask(port) == first
     assert first in ask_both(port, wait_for)
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_sighup_is_for_those_that_have_begun(run: Run, wait_for: WaitFor, tmp_path: Path) -> None:
+    """The second of these never says that it has, and the signal would end it."""
+    process, port = run("half")
+    pids = ask_both(port, wait_for)
+
+    def told() -> bool:
+        process.send_signal(signal.SIGHUP)
+        return (tmp_path / "told").exists()
+
+    wait_for(told)
+    assert ask_both(port, wait_for) == pids
     process.terminate()
     assert process.wait(60) == 0
 
