@@ -38,9 +38,9 @@ def test_all_are_on_one_port(open_later: ExitStack, count: int) -> None:
 @pytest.mark.skipif(not DEALS, reason="only Linux deals connections out")
 def test_none_are_dealt_to_who_does_not_listen_yet(open_later: ExitStack) -> None:
     found = [open_later.enter_context(each) for each in listen("127.0.0.1", 0, 2)]
-    found[0].setblocking(False)
     for _ in range(16):
         open_later.enter_context(socket.create_connection(found[0].getsockname(), timeout=60))
+        assert select.select([found[0]], [], [], 60)[0]
         open_later.enter_context(found[0].accept()[0])
 
 
