@@ -103,9 +103,9 @@ def _watch(stack: ExitStack, settings: Settings, draw: Callable[[], None]) -> in
     # Before a process starts: it finds the counters' folder in its environment.
     stack.enter_context(shared_counters())
     context = forked(PRELOAD)
-    # Without PyTorch a process serves before that one has imported it: the first is such a one.
+    # The first has no PyTorch, so it serves before that has been imported for the others.
     first = None if has_driver() else get_context("spawn")
-    if cores() > 1:
+    if cores() > 1:  # or the first, which has to import as well, would be held up by it
         warm()
     count = settings.workers or default_workers(gpus(settings.device, context))
     settings, listeners, admin = _open(stack, settings, count)

@@ -184,11 +184,11 @@ class Workers:
     def _start_missing(self) -> None:
         for place in self._places:
             if place.process is None and time.monotonic() >= place.started + place.pause:
-                first, self._first = self._first, self._context
+                context, self._first = self._first, self._context
                 place.started = place.beaten = time.monotonic()
                 place.ready = False
-                place.beats, beats = first.Pipe(duplex=False)
-                place.process = first.Process(  # type: ignore[attr-defined]
+                place.beats, beats = context.Pipe(duplex=False)
+                place.process = context.Process(  # type: ignore[attr-defined]
                     target=_run, args=(self._serve, place.index, place.listener, beats), daemon=True
                 )
                 place.process.start()
